@@ -443,7 +443,8 @@ def test_a_value_that_came_and_went_leaves_nothing(cls: type[Mapped]) -> None:
             values = {name: simple_value(cls.declared()[name])}
             document.set(document.config if is_domain else document.devices[0], values)
             first = replacement.fields[0]
-            for value in (simple_value(cls.declared()[first]), None):
+            of_kind = next((each for each in replacement.among or () if each), simple_value(cls.declared()[first]))
+            for value in (of_kind, None):
                 document.set(document.config if is_domain else document.devices[0], {first: value})
             assert document.tostring() == text, (first, name)
 

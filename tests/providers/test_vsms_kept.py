@@ -375,6 +375,206 @@ def test_what_a_new_channel_is_called(site: Stopped, backend: str | None, name: 
     assert site.find("//channel[2]/target/@type | //channel[2]/target/@name") == ["virtio"]
 
 
+SHARED = "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>"
+ADDRESS = "52:54:00:00:00:01"
+TAP = (
+    f"<interface type='bridge'><mac address='{ADDRESS}'/><source bridge='br0'/><model type='virtio'/><mtu size='1500'/>"
+    "<coalesce><rx><frames max='7'/></rx></coalesce></interface>"
+)
+OF_USER = (
+    f"<interface type='user'><mac address='{ADDRESS}'/><ip family='ipv4' address='172.17.2.0' prefix='24'/></interface>"
+)
+CARD = (
+    f"<interface type='hostdev' managed='yes'><mac address='{ADDRESS}'/><source><address type='pci' domain='0' bus='1' "
+    "slot='0' function='2'/></source><teaming type='transient' persistent='ua-x'/></interface>"
+)
+LUN = (
+    "<disk type='block' device='lun' sgio='filtered' rawio='no'><driver name='qemu' type='raw'/><source dev='/dev/sdx'>"
+    "<reservations managed='yes'/></source><target dev='sda' bus='scsi'/></disk>"
+)
+OPEN_TRAY = "<disk type='file' device='cdrom'><source file='/a.iso'/><target dev='hdc' bus='ide' tray='open'/></disk>"
+PLATTER = (
+    "<disk type='file' device='disk'><source file='/a.img'/><target dev='sda' bus='sata' rotation_rate='7200'/></disk>"
+)
+CACHED = (
+    "<disk type='file' device='disk'><driver name='qemu' type='raw' cache='none' io='native'/><source file='/a.img'/>"
+    "<target dev='vda' bus='virtio'/></disk>"
+)
+FOLDER = (
+    "<disk type='dir' device='disk'><driver name='qemu' type='fat'/><source dir='/d'/><target dev='vda' bus='virtio'/>"
+    "<readonly/></disk>"
+)
+DATAGRAMS = (
+    "<rng model='virtio'><backend model='egd' type='udp'><source mode='bind' service='1234'/>"
+    "<source mode='connect' host='1.2.3.4' service='1234'/></backend></rng>"
+)
+SOCKET = (
+    "<rng model='virtio'><backend model='egd' type='unix'><source mode='connect' path='/egd.sock'>"
+    "<reconnect enabled='yes' timeout='3'/></source></backend></rng>"
+)
+MAPPED = (
+    "<filesystem type='mount' accessmode='mapped' fmode='0644' dmode='0755' multidevs='remap' model='virtio'>"
+    "<driver type='path' wrpolicy='immediate'/><source dir='/srv'/><target dir='share'/></filesystem>"
+)
+PULSE = (
+    "<audio id='1' type='pulseaudio' serverName='/run/pulse'><input name='i' streamName='s' latency='5'/>"
+    "<output name='o'/></audio>"
+)
+
+
+@pytest.mark.parametrize(
+    ("device", "kind", "identifier", "change", "path", "found"),
+    [
+        (LUN, "Disk", "sda", {"EmulatedType": 0}, "//disk/@device | //reservations | //disk/@sgio", ["disk"]),
+        (OPEN_TRAY, "Disk", "hdc", {"EmulatedType": 0}, "//disk/@device | //disk/readonly | //@tray", ["disk"]),
+        (PLATTER, "Disk", "sda", {"EmulatedType": 1}, "//disk/@device | //@rotation_rate", ["cdrom"]),
+        (
+            CACHED,
+            "Disk",
+            "vda",
+            {"HostResource": ["unix:///v.sock"]},
+            "//disk/@type | //disk/driver/@cache",
+            ["vhostuser"],
+        ),
+        (
+            FOLDER,
+            "Disk",
+            "vda",
+            {"HostResource": ["nbd://h:10809/x"]},
+            "//disk/@type | //driver/@type",
+            ["network", "raw"],
+        ),
+        (
+            OF_USER,
+            "Net",
+            ADDRESS,
+            {"NetworkType": "bridge", "NetworkName": "br1"},
+            "//interface/@type | //ip",
+            ["bridge"],
+        ),
+        (TAP, "Net", ADDRESS, {"NetworkType": "user"}, "//interface/@type | //mtu | //coalesce", ["user"]),
+        (
+            TAP,
+            "Net",
+            ADDRESS,
+            {"NetworkType": "ethernet"},
+            "//interface/@type | //mtu/@size | //coalesce",
+            ["ethernet", "1500"],
+        ),
+        (CARD, "Net", ADDRESS, {"NetworkType": "user"}, "//interface/@type | //teaming", ["user"]),
+        (
+            "<input type='tablet' bus='usb'/>",
+            "Input",
+            "tablet:usb",
+            {"ResourceSubType": "evdev", "Address": "/dev/input/event5"},
+            "//input[source]/@type | //input[source]/@bus | //input/source/@dev",
+            ["evdev", "/dev/input/event5"],
+        ),
+        (
+            "<input type='evdev'><source dev='/dev/input/event0' grab='all'/></input>",
+            "Input",
+            "evdev:/dev/input/event0",
+            {"ResourceSubType": "tablet", "BusType": "usb"},
+            "//input[@type='tablet']/@bus | //input/source",
+            ["usb"],
+        ),
+        (
+            SOCKET,
+            "RNG",
+            "rng:0",
+            {"BackendType": "random", "Address": "/dev/hwrng"},
+            "//backend/text() | //rng//source",
+            ["/dev/hwrng"],
+        ),
+        (SOCKET, "RNG", "rng:0", {"SourceMode": "bind"}, "//backend/source/@mode | //reconnect", ["bind"]),
+        (DATAGRAMS, "RNG", "rng:0", {"Address": "file:///e.sock"}, "//backend/source/@path | //@service", ["/e.sock"]),
+        (
+            PULSE,
+            "Audio",
+            "audio:1",
+            {"ResourceSubType": "none"},
+            "//audio/@type | //audio/@serverName | //audio/*",
+            ["none"],
+        ),
+        (MAPPED, "Disk", "share", {"DriverType": "virtiofs"}, "//driver/@type | //@fmode | //@wrpolicy", ["virtiofs"]),
+        (MAPPED, "Disk", "share", {"AccessMode": "passthrough"}, "//@accessmode | //@fmode", ["passthrough"]),
+    ],
+)
+def test_another_kind_takes_along_what_only_the_old_one_had(
+    site: Stopped, device: str, kind: str, identifier: str, change: dict[str, Any], path: str, found: list[str]
+) -> None:
+    site.put(device, rest=SHARED)
+    assert site.modify(kind, identifier, **change) == 0
+    assert site.find(path) == found
+
+
+def test_a_share_that_is_not_to_be_written_stays_so(site: Stopped) -> None:
+    site.put(MAPPED.replace("</filesystem>", "<readonly/></filesystem>"), rest=SHARED)
+    assert "read-only" in site.refusal(site.modify, "Disk", "share", DriverType="virtiofs")
+
+
+MODULE = (
+    "<memory model='dimm' discard='yes'><source><pagesize unit='KiB'>4</pagesize></source>"
+    "<target><size unit='KiB'>524288</size><node>0</node></target></memory>"
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({"ResourceSubType": "nvdimm", "Address": "/n"}, ["nvdimm", "/n", "0"]),
+        ({"ResourceSubType": "virtio-pmem", "Address": "/p"}, ["virtio-pmem", "/p"]),
+        ({"ResourceSubType": "virtio-mem", "RequestedSize": 131072, "ModuleBlockSize": 2048}, ["virtio-mem", "0"]),
+    ],
+)
+def test_another_module_of_memory_takes_along_what_the_old_one_had(
+    site: Stopped, change: dict[str, Any], found: list[str]
+) -> None:
+    site.put(
+        MODULE,
+        rest="<cpu><numa><cell id='0' cpus='0-1' memory='1048576' unit='KiB'/></numa></cpu>",
+        memory="<maxMemory slots='16' unit='KiB'>8388608</maxMemory><memory unit='KiB'>1572864</memory>",
+    )
+    assert site.modify("MemoryModule", "memory:0", **change) == 0
+    assert site.find("//memory/@model | //memory/source/path/text() | //memory/target/node/text()") == found
+    assert site.find("//memory/@discard") == []
+
+
+SWITCH = (
+    f"<interface type='bridge'><mac address='{ADDRESS}'/><source bridge='ovs0'/>"
+    "<virtualport type='openvswitch'><parameters interfaceid='00000000-0000-4000-8000-00000000000a' profileid='p'/>"
+    "</virtualport><vlan trunk='yes'><tag id='5' nativeMode='untagged'/></vlan></interface>"
+)
+
+
+def test_a_network_port_without_its_parts_has_no_empty_ones(site: Stopped) -> None:
+    site.put(SWITCH)
+    assert site.modify("Net", ADDRESS, VLANTags=[]) == 0
+    assert site.find("//vlan") == []
+    assert site.modify("Net", ADDRESS, VSIType="") == 0
+    assert site.find("//virtualport") == []
+
+
+def test_the_empty_text_takes_a_setting_away(site: Stopped) -> None:
+    site.put(rest="<cpu mode='host-passthrough'/>")
+    assert site.modify_system(CPUMode="") == 0
+    assert site.find("//cpu/@mode") == ["custom"]
+
+
+def test_firmware_of_its_own_comes_and_goes(site: Stopped) -> None:
+    site.put(rest="<features><acpi/></features>")
+    assert site.modify_system(FirmwareLoader="/usr/share/OVMF/OVMF_CODE.fd", FirmwareLoaderType="pflash") == 0
+    assert len(site.find("//os/loader | //os/nvram")) == 2
+    assert site.modify_system(FirmwareLoader="") == 0
+    assert site.find("//os/loader | //os/nvram") == []
+
+
+def test_no_nodes_of_the_host(site: Stopped) -> None:
+    site.put(rest="<numatune><memory mode='strict' nodeset='0'/></numatune>")
+    assert site.modify("Mem", "mem", NUMANodes="") == 0
+    assert site.find("//numatune/memory") == []
+
+
 def test_another_kind_of_network_takes_along_the_source_of_the_old_one(site: Stopped) -> None:
     site.put(
         "<interface type='bridge'><mac address='52:54:00:00:00:01'/><source bridge='br0'/>"

@@ -123,7 +123,8 @@ def _path_of(name: str, get: Callable[[Any], object]) -> str:
 
 
 def _field_writer(field: str) -> Writer:
-    return lambda draft, value: draft.put(field, value)
+    """Write a field; the empty text removes it."""
+    return lambda draft, value: draft.put(field, None if value == "" else value)
 
 
 class PropertyTable(Mapping[str, Property[Handle]]):

@@ -3,7 +3,8 @@
 What a class declares to go with the old thing (`Mapped.replacements`) goes when a change makes another thing of it.
 
 A missing element goes where the declarations of its class have it among its siblings, indented like them.  An element
-that this module made goes again when nothing is left in it; one that was in the document stays.
+that this module made goes again when nothing is left in it, and so does one that libvirt would not take empty
+(`Mapped.never_empty`); any other that was in the document stays.
 
 Layer rule: imports `mapping` and `text` of this project and nothing else.
 """
@@ -11,6 +12,7 @@ Layer rule: imports `mapping` and `text` of this project and nothing else.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar, Generic, TypeVar
 
 from lxml import etree
@@ -86,7 +88,16 @@ class TreeEditor:
             for field, value in encoded.items()
             if (field.encode(held.get(field.name)) or None) != (value or None)
         }
-        replaced = [each for each in cls.replacements if not changed.isdisjoint(each.fields)]
+        given = {field.name: value for field, value in encoded.items()}
+        replaced = [
+            each
+            for each in cls.replacements
+            if any(
+                each.among is None or given[name] in each.among or (name in held and held[name] in each.among)
+                for name in changed.intersection(each.fields)
+            )
+        ]
+        filled = [found for found in map(partial(self._at, element), cls.never_empty) if found is not None]
         if replaced:
             for replacement in replaced:
                 self._take_out(element, cls, replacement)
@@ -94,6 +105,16 @@ class TreeEditor:
         for field, value in encoded.items():
             if field.name not in held or field.encode(held[field.name]) != value:
                 self._writer(field)(element, cls.reader(), field, value)
+        for emptied in filled:
+            parent = emptied.getparent()
+            if parent is not None and not has_content(emptied):
+                self.remove(emptied)
+                self.prune(parent, element)
+
+    def _at(self, element: etree._Element, path: str) -> etree._Element | None:
+        """The element at the end of a path, where it has something in it."""
+        found = self.find(element, split_path(path)[0])
+        return found if found is not None and has_content(found) else None
 
     def insert(self, parent: etree._Element, position: int, child: etree._Element) -> None:
         """Put `child` among the children of `parent`, indented like its siblings."""
@@ -213,6 +234,8 @@ class TreeEditor:
         for child in list(element):
             if not any(step.matches(child) for step in children):
                 self.remove(child)
+        if not is_blank(element.text):
+            element.text = None
 
     def _writer(self, field: Field[Any]) -> Callable[[etree._Element, Node, Field[Any], Any], None]:
         if isinstance(field, Items):

@@ -147,11 +147,14 @@ class Replacement:
             with all that is in it; one of which a part stays is emptied of everything else.
         keeps: the paths of the parts that stay beside those of `fields`: attributes of elements among `takes`, or
             their children.
+        among: the values of the fields that matter: nothing goes unless the old or the new value of one is among them.
+            None in it stands for a value that is taken away; in place of it, for all values.
     """
 
     fields: tuple[str, ...]
     takes: tuple[str, ...]
     keeps: tuple[str, ...] = ()
+    among: frozenset[str | None] | None = None
 
 
 def attribute_name(path: str) -> str:
@@ -756,6 +759,8 @@ class Mapped(metaclass=_MappedType):
     location: ClassVar[str] = ""
     #: What goes with the old thing when the object comes to stand for another one.
     replacements: ClassVar[tuple[Replacement, ...]] = ()
+    #: Paths of elements that libvirt does not take when nothing is in them: they go when a change empties them.
+    never_empty: ClassVar[tuple[str, ...]] = ()
 
     _declared: ClassVar[dict[str, Field[Any]]]
     _layout: dict[str, int]

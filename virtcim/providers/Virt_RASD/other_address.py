@@ -259,7 +259,7 @@ def _mode(draft: Draft, now: str | None) -> str:
 
 def _write_generator(draft: Draft, value: str) -> None:
     is_path = value.startswith("/")
-    if is_path and draft.now("backend_model") != "egd" and draft.given.get("BackendType") != "egd":
+    if is_path and (draft.given.get("BackendType") or draft.now("backend_model")) != "egd":
         draft.put("backend_model", "random")
         draft.put("backend", value)
         return

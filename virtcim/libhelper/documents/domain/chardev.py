@@ -49,6 +49,8 @@ class Chardev(CharacterSource, Device):
     replacements = (
         # Where the output is logged to is said of a device of any kind.
         Replacement(fields=("type",), takes=("source", "protocol", "@tty")),
+        # Who waits for another one does not connect anew.
+        Replacement(fields=("source_mode",), takes=("source/reconnect",)),
         Replacement(
             fields=("target_type",),
             takes=("target/model", "target/@address", "target/@name", "target/@state", "address"),

@@ -225,6 +225,45 @@ class Disk(StorageSource, DiskTarget, VirtioOptions, Device):
                 "address",
             ),
         ),
+        # A tray, a platter and a unit of a SCSI bus of the host are there in drives of one kind.
+        Replacement(
+            fields=("device",),
+            takes=(
+                "@rawio",
+                "@sgio",
+                "geometry",
+                "source/reservations",
+                "target/@tray",
+                "target/@removable",
+                "target/@rotation_rate",
+            ),
+        ),
+        # libvirt itself says of what is in these drives that it is not written.
+        Replacement(fields=("device",), takes=("readonly",), among=frozenset({"cdrom"})),
+        # How an image is opened is decided by the program that serves it.
+        Replacement(
+            fields=("type",),
+            takes=(
+                "@snapshot",
+                "driver/@cache",
+                "driver/@error_policy",
+                "driver/@rerror_policy",
+                "driver/@io",
+                "driver/@copy_on_read",
+                "driver/@discard",
+                "driver/@detect_zeroes",
+                "driver/@iothread",
+                "driver/@ioeventfd",
+                "driver/@event_idx",
+                "driver/metadata_cache",
+                "blockio",
+                "iotune",
+            ),
+            among=frozenset({"vhostuser"}),
+        ),
+        # Only a directory is shown in this format.
+        Replacement(fields=("type",), takes=("driver/@type",), among=frozenset({"dir"})),
+        Replacement(fields=("type",), takes=("source/@startupPolicy",), among=frozenset({"nvme", "vhostuser"})),
         # Images on this host can be missing when a guest starts, and have labels; libvirt takes neither for others.
         Replacement(fields=("source_protocol",), takes=("source/@startupPolicy", "source/seclabel")),
         # The images below, and how they are cached, are those that the header of this format names.

@@ -173,7 +173,7 @@ class DomainConfig(
     """
 
     tag = "domain"
-    replacements = (*Cpu.replacements, *Processors.replacements)
+    replacements = (*Boot.replacements, *Cpu.replacements, *Processors.replacements, *NumaTune.replacements)
     type = Text("@type")
     id = Int("@id", writable=False)
     name = Own("name")

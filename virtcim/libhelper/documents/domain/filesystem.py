@@ -28,6 +28,22 @@ class Filesystem(VirtioOptions, Device):
     replacements = (
         # The program that lends a directory, or the format of an image, is of no use to another kind.
         Replacement(fields=("type",), takes=("driver", "binary")),
+        # What may not be written stays so: where the new program cannot see to it, the change is refused.
+        Replacement(
+            fields=("driver_type",),
+            takes=(
+                "@accessmode",
+                "@model",
+                "@fmode",
+                "@dmode",
+                "@multidevs",
+                "driver/@wrpolicy",
+                "driver/@queue",
+                "binary",
+            ),
+            among=frozenset({"virtiofs", "handle"}),
+        ),
+        Replacement(fields=("accessmode",), takes=("@fmode", "@dmode")),
     )
     type = Text("@type")
     accessmode = Text("@accessmode")

@@ -62,6 +62,10 @@ class NvramHost(Mapped):
 class Boot(Mapped):
     """`<bootloader>` and `<os>`."""
 
+    replacements: ClassVar[tuple[Replacement, ...]] = (
+        # Without a program of its own, the guest keeps no variables for it, which libvirt added.
+        Replacement(fields=("os_loader",), takes=("os/loader", "os/nvram"), among=frozenset({None})),
+    )
     bootloader = Text("bootloader")
     bootloader_args = Text("bootloader_args")
     os_firmware = Text("os/@firmware")
@@ -511,6 +515,15 @@ class MemoryNodeTune(Mapped):
 class NumaTune(Mapped):
     """`<numatune>`."""
 
+    replacements: ClassVar[tuple[Replacement, ...]] = (
+        # Nodes are taken in some way only where they are named.
+        Replacement(
+            fields=("numatune_memory_nodeset",),
+            takes=("numatune/memory",),
+            keeps=("numatune/memory/@placement",),
+            among=frozenset({None}),
+        ),
+    )
     numatune_memory_mode = Text("numatune/memory/@mode")
     numatune_memory_placement = Text("numatune/memory/@placement")
     numatune_memory_nodeset = Text("numatune/memory/@nodeset")

@@ -11,12 +11,18 @@ from virtcim.libhelper.xml.mapping import OnOff, Replacement, Text
 
 __all__ = ["Hub", "Input"]
 
+_OF_HOST = frozenset({"evdev", "passthrough"})
+
 
 class Input(VirtioOptions, Device):
     """An `<input>`."""
 
     tag = "input"
-    replacements = (Replacement(fields=("bus",), takes=("@model", "driver", "address")),)
+    replacements = (
+        Replacement(fields=("bus",), takes=("@model", "driver", "address")),
+        # A device of the host is read as it is, or passed on over a bus of its own.
+        Replacement(fields=("type",), takes=("@bus", "@model", "driver", "source", "address"), among=_OF_HOST),
+    )
     type = Text("@type")
     bus = Text("@bus")
     model = Text("@model")

@@ -15,6 +15,14 @@ from virtcim.libhelper.xml.mapping import Attributes, Int, Items, Mapped, OnOff,
 
 __all__ = ["Bandwidth", "FilterParameter", "Interface", "PortForward", "PortRange", "VirtualPort", "Vlan", "VlanTag"]
 
+_FIXED_MTU = frozenset(
+    {"user", "server", "client", "mcast", "udp", "internal", "direct", "hostdev", "vdpa", "null", "vds"}
+)
+"""The kinds whose largest packet libvirt cannot set."""
+
+_NO_COALESCING = _FIXED_MTU | {"ethernet", "vhostuser"}
+"""The kinds that tell of each packet by itself."""
+
 
 class FilterParameter(Mapped):
     """A `<parameter>` of a `<filterref>`."""
@@ -105,9 +113,18 @@ class Interface(VirtualPort, Bandwidth, Vlan, GuestNetwork, Teaming, Rom, Virtio
                 "@trustGuestRxFilters",
             ),
         ),
+        # What the guest is told of its addresses, only QEMU's own network tells it.
+        Replacement(fields=("type",), takes=("ip", "route"), among=frozenset({"user"})),
+        # The network card of the host that takes the place of another one while that one is there.
+        Replacement(fields=("type",), takes=("teaming",), among=frozenset({"hostdev"})),
+        # A guaranteed rate is given out by a network of libvirt.
+        Replacement(fields=("type",), takes=("bandwidth/inbound/@floor",), among=frozenset({"network"})),
+        Replacement(fields=("type",), takes=("mtu",), among=_FIXED_MTU),
+        Replacement(fields=("type",), takes=("coalesce",), among=_NO_COALESCING),
         Replacement(fields=("virtualport_type",), takes=("virtualport/parameters",)),
         Replacement(fields=("model_type",), takes=("driver",)),
     )
+    never_empty = ("vlan", "virtualport", "teaming", "bandwidth/inbound", "bandwidth/outbound", "bandwidth")
     type = Text("@type")
     managed = YesNo("@managed")
     trust_guest_rx_filters = YesNo("@trustGuestRxFilters")

@@ -25,6 +25,15 @@ class MemoryDevice(Device):
     """A `<memory>` device (DIMM, NVDIMM, virtio-mem ...).  Sizes are in KiB."""
 
     tag = "memory"
+    replacements = (
+        # Its size, its node and how its pages are shared are said of a module of any model that has them.
+        Replacement(
+            fields=("model",),
+            takes=("@discard", "uuid", "source", "target", "address"),
+            keeps=("target/size", "target/node"),
+        ),
+        Replacement(fields=("model",), takes=("target/node",), among=frozenset({"virtio-pmem"})),
+    )
     model = Text("@model")
     access = Text("@access")
     discard = YesNo("@discard")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from virtcim.libhelper.documents.domain.device import Device, VirtioOptions
-from virtcim.libhelper.xml.mapping import Int, OnOff, Text, YesNo
+from virtcim.libhelper.xml.mapping import Int, OnOff, Replacement, Text, YesNo
 
 __all__ = ["Rng"]
 
@@ -12,6 +12,12 @@ class Rng(VirtioOptions, Device):
     """A `<rng>`.  `backend` is the path of a random device; `rate_bytes` may pass in `rate_period` milliseconds."""
 
     tag = "rng"
+    replacements = (
+        Replacement(fields=("backend_model",), takes=("backend",)),
+        Replacement(fields=("backend_type",), takes=("backend/source", "backend/protocol")),
+        # Who waits for another one does not connect anew.
+        Replacement(fields=("backend_source_mode",), takes=("backend/source/reconnect",)),
+    )
     model = Text("@model")
     rate_bytes = Int("rate/@bytes")
     rate_period = Int("rate/@period")

@@ -66,6 +66,21 @@ class Audio(AudioInput, AudioOutput, Device):
     """An `<audio>`: a backend on the host."""
 
     tag = "audio"
+    replacements = (
+        Replacement(
+            fields=("type",),
+            takes=(
+                "@serverName",
+                "@driver",
+                "@path",
+                "@tryMMap",
+                "@exclusive",
+                "@dspPolicy",
+                "input",
+                "output",
+            ),
+        ),
+    )
     id = Int("@id")
     type = Text("@type")
     timer_period = Int("@timerPeriod")

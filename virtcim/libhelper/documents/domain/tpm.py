@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from virtcim.libhelper.documents.domain.device import Device
-from virtcim.libhelper.xml.mapping import Flag, Text, YesNo
+from virtcim.libhelper.xml.mapping import Flag, Replacement, Text, YesNo
 
 __all__ = ["Tpm"]
 
@@ -12,6 +12,10 @@ class Tpm(Device):
     """A `<tpm>`.  `backend_encryption_secret` is the UUID of a libvirt secret."""
 
     tag = "tpm"
+    replacements = (
+        Replacement(fields=("model",), takes=("address",)),
+        Replacement(fields=("backend_type",), takes=("backend",)),
+    )
     model = Text("@model")
     backend_type = Text("backend/@type")
     backend_version = Text("backend/@version")
