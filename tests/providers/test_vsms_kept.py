@@ -561,6 +561,27 @@ def test_the_empty_text_takes_a_setting_away(site: Stopped) -> None:
     assert site.find("//cpu/@mode") == ["custom"]
 
 
+def test_another_machine_has_buses_of_its_own(site: Stopped) -> None:
+    site.put(
+        "<disk type='file' device='cdrom'><target dev='sda' bus='sata'/></disk>"
+        f"<interface type='user'><mac address='{ADDRESS}'/><model type='virtio'/></interface><input type='tablet'/>"
+        "<graphics type='vnc'/><video><model type='vga'/></video><controller type='ide' index='0'/>"
+    )
+    for machine, root, other in (("q35", "pcie-root", "pci-root"), ("pc", "pci-root", "pcie-root")):
+        assert site.modify_system(Machine=machine) == 0
+        assert root in site.find("//controller[@type='pci']/@model")
+        assert other not in site.find("//controller[@type='pci']/@model")
+        assert len(site.find("//controller[@type='sata']/address | //interface/address | //video/address")) == 3
+        site.start()
+        site.daemon.virsh("destroy", NAME)
+        site.hypervisor.inventory.refresh(site.uuid)
+
+
+def test_a_disk_on_a_bus_that_the_new_machine_has_not_is_not_moved(site: Stopped) -> None:
+    site.put("<disk type='file' device='disk'><source file='/a.img'/><target dev='hda' bus='ide'/></disk>")
+    assert "IDE" in site.refusal(site.modify_system, Machine="q35")
+
+
 def test_firmware_of_its_own_comes_and_goes(site: Stopped) -> None:
     site.put(rest="<features><acpi/></features>")
     assert site.modify_system(FirmwareLoader="/usr/share/OVMF/OVMF_CODE.fd", FirmwareLoaderType="pflash") == 0

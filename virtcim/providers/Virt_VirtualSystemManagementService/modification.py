@@ -16,7 +16,7 @@ from virtcim.libhelper.documents.domain import (
     Interface,
     MemoryDevice,
 )
-from virtcim.libhelper.documents.domain.companions import remove_device, settle_audio, twin_of
+from virtcim.libhelper.documents.domain.companions import remove_device, settle_audio, settle_buses, twin_of
 from virtcim.libhelper.domains.live import (
     attach,
     detach,
@@ -211,7 +211,9 @@ def _confirm_live(edit: Edit, identifier: str, draft: Draft, device: Device | No
 def _write_domain(edit: Edit, document: DomainDocument, draft: Draft, identifier: str = "") -> None:
     """Put a draft of the whole into a document; of a running guest what can be changed now."""
     if document is not edit.change.live:
+        before = document.config
         write_draft(document, draft)
+        settle_buses(document, before)
         _confirm(edit, identifier, draft, None)
         return
     now = domain_fields(draft.fields)

@@ -5,6 +5,7 @@
 - libvirt gives every guest a memory balloon that does not say that it wants none.
 - With a SPICE display libvirt adds what plays sound through it (`<audio type='spice'/>`), which it does not take
   without one.
+- libvirt gives every guest the buses of its machine, and every device a place on one of them.
 
 Layer rule: imports its siblings; knows nothing of CIM.
 """
@@ -14,16 +15,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from virtcim.libhelper.documents.domain.chardev import Console, Serial
+from virtcim.libhelper.documents.domain.controller import Controller
 from virtcim.libhelper.documents.domain.device import Device
+from virtcim.libhelper.documents.domain.disk import Disk
 from virtcim.libhelper.documents.domain.document import DomainDocument
 from virtcim.libhelper.documents.domain.domain import DomainConfig
 from virtcim.libhelper.documents.domain.graphics import Graphics
 from virtcim.libhelper.documents.domain.memory import MemBalloon
 from virtcim.libhelper.documents.domain.sound import Audio, Sound
 
-__all__ = ["has_spice", "make_room", "remove_device", "settle_audio", "spellings_of", "twin_of"]
+__all__ = ["has_spice", "make_room", "remove_device", "settle_audio", "settle_buses", "spellings_of", "twin_of"]
 
 _OF_SPICE = "spice"
+_ROOTS = {"pc": "pci", "pc-i440fx": "pci", "q35": "pcie", "pc-q35": "pcie", "virt": "pcie"}
+"""The bus that all others of a machine are on, by the name of the machine without its version."""
 
 
 def twin_of(config: DomainConfig, device: Device) -> Device | None:
@@ -107,3 +112,32 @@ def settle_audio(document: DomainDocument) -> None:
             document.add_device(Audio, {"id": audio.id, "type": "none"})
         else:
             document.remove_device(audio)
+
+
+def settle_buses(document: DomainDocument, before: DomainConfig) -> None:
+    """Take out the buses of the old machine, and the places on them, where a guest got one with other buses.
+
+    What stands on a bus that the new machine does not have is for whoever asked to move first: libvirt refuses it.
+
+    Parameters:
+        document: with the new machine in it.
+        before: the domain as it was.
+    """
+    now = document.config
+    if _root_of(before) == _root_of(now) or not (before.os_type_machine and now.os_type_machine):
+        return
+    buses_of_disks = {each.target_bus for each in now.devices if isinstance(each, Disk)}
+    for device in now.devices:
+        if isinstance(device, Controller) and (
+            device.type == "pci" or (device.type == "ide" and device.type not in buses_of_disks)
+        ):
+            document.remove_device(device)
+    for device in document.devices:
+        if device.address.get("type") == "pci":
+            document.set(device, {"address": None})
+
+
+def _root_of(config: DomainConfig) -> str | None:
+    """The kind of bus that all others are on; None for a machine that has none, or is not known."""
+    name, _, version = (config.os_type_machine or "").rpartition("-")
+    return _ROOTS.get(name if version[:1].isdecimal() else config.os_type_machine or "")
