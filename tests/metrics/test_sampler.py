@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from tests.bed.server import wait_until
@@ -136,6 +137,34 @@ def test_questions_without_an_answer_are_few_and_late_answers_are_dropped() -> N
     sampler.reset()
     never.set_result(second(NoGuests()))
     assert sampler.latest is None, "they are of the connection that was lost"
+
+
+class ChangingGuests(NoGuests):
+    """A connection to a hypervisor with a guest that is off and one that runs, each told of in another object."""
+
+    def __init__(self) -> None:
+        self.clock = 0
+
+    def getAllDomainStats(self, groups: int, flags: int) -> list[Any]:
+        self.clock += 1
+        figures = {"off": {"state.state": 5, "vcpu.maximum": 2}, "on": {"state.state": 1, "cpu.time": self.clock}}
+        return [(SimpleNamespace(UUIDString=lambda uuid=uuid: uuid), told) for uuid, told in figures.items()]
+
+
+def test_figures_that_stay_the_same_are_there_once() -> None:
+    questions, guests = Questions(), ChangingGuests()
+    sampler = Sampler(questions.submit, questions, HypervisorSettings(sample_floor=0.0, sample_patience=0.01))
+    samples = []
+    for _ in range(3):
+        wait_until(lambda: (sampler.look(), questions.open)[1], PATIENCE)
+        question, future = questions.open.pop()
+        future.set_result(question(guests))
+        samples.append(sampler.latest)
+    first, second, third = (each.guests for each in samples if each is not None)
+    assert list(third) == ["off", "on"]
+    assert first["off"].fields is second["off"].fields is third["off"].fields
+    assert [each["on"].fields["cpu.time"] for each in (first, second, third)] == [1, 2, 3]
+    assert third["off"].clock > first["off"].clock
 
 
 def test_an_error_leaves_what_there_is() -> None:

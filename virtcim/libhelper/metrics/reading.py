@@ -77,15 +77,19 @@ def read_guests(connection: libvirt.virConnect, domains: Iterable[Domain]) -> tu
         if not LibvirtError.of(error).is_unsupported:
             raise
     else:
-        told = {domain.UUIDString(): _with_shared_names(fields) for domain, fields in answer}
+        told = {}
+        answer.reverse()
+        while answer:  # each part of it goes as soon as it is taken over: it is larger than what is made of it
+            handle, fields = answer.pop()
+            told[handle.UUIDString()] = _with_shared_names(fields)
         return told, frozenset(uuid for uuid, fields in told.items() if _is_held(fields))
     found = {}
-    handles = {handle.UUIDString(): handle for handle in connection.listAllDomains()}
+    handles = {each.UUIDString(): each for each in connection.listAllDomains()}
     for domain in domains:
-        handle = handles.get(domain.uuid)
+        known = handles.get(domain.uuid)
         with contextlib.suppress(libvirt.libvirtError):  # it is gone; a connection that broke shows below
-            if handle is not None:
-                found[domain.uuid] = _with_shared_names(_read_guest(handle, domain))
+            if known is not None:
+                found[domain.uuid] = _with_shared_names(_read_guest(known, domain))
     connection.getLibVersion()
     return found, frozenset()
 

@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import libvirt
 
@@ -282,7 +282,10 @@ def _guest(
         before, older: its figures of the last sample and of the one before it, None for none.
         oldest: when it has to have answered for rates of then to be of use, by the monotonic clock.
     """
-    fields, answered = answer.guests[uuid], uuid not in answer.held
+    fields: Mapping[str, Any] = answer.guests[uuid]
+    answered = uuid not in answer.held
+    if before is not None and before.fields == fields:
+        fields = before.fields  # of a guest that is off they stay the same, and need not be there twice
     if answered or before is None or not before.known.answered:
         return GuestSample(fields, answer.time, answer.clock, answered)
     earlier = (None if older is None else older.known) if before.answered else before.earlier
