@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.bed import Libvirtd, Server
 from tests.console.relay import Relay
+from tests.frontends.client import Client, Follower, basic
 
 pytestmark = pytest.mark.slow
 
@@ -87,3 +88,19 @@ def test_a_session_that_was_ended_elsewhere_asks_for_a_new_one(open_page: Open, 
     page, other = open_page("#/networks", away=True), open_page(away=True)
     assert other.evaluate(END_ALL) == 204
     expect(page.get_by_text("The session has ended")).to_be_visible()
+
+
+def test_who_may_not_follow_is_told_why_and_sees_what_there_is(
+    open_page: Open, host: Libvirtd, serve: Callable[..., Server]
+) -> None:
+    narrow = serve(host.uri(), config="[indications]\nmax_streams_per_user = 1\n")
+    other = Follower(Client(narrow.port, {"Authorization": basic(narrow.user or "", narrow.password)}))
+    page = open_page("#/guests", of=narrow, away=True)
+    expect(page.get_by_role("alert").filter(has_text="1 streams of events are followed by bed")).to_be_visible()
+    expect(page.get_by_role("link", name="first", exact=True).first).to_be_visible()
+    expect(page.get_by_text(AWAY)).to_have_count(0)
+    other.close()
+    expect(page.get_by_role("alert")).to_have_count(0)
+    with closing(host.connect()) as connection:
+        connection.lookupByName("first").create()
+    expect(page.get_by_role("row").filter(has_text="first")).to_contain_text("running")

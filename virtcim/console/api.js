@@ -213,6 +213,19 @@ export async function logOut(everywhere = false) {
 /** Milliseconds between two tries to follow a server that has refused. */
 const FIRST_WAIT = 1000, LONGEST_WAIT = 15000;
 
+/** Why a stream of events is refused; "" where it is not (any more). @param {string} path @returns {Promise<string>} */
+async function refusal(path) {
+  const trial = new AbortController();
+  try {
+    const response = await fetch(path, { signal: trial.signal });
+    return response.ok ? "" : (await response.json()).message;
+  } catch {
+    return "";
+  } finally {
+    trial.abort();
+  }
+}
+
 /** What names the changes of all classes, for `follow`. */
 export const EVERYTHING = "CIM_Indication";
 
@@ -224,8 +237,8 @@ export const EVERYTHING = "CIM_Indication";
  *
  * @param {string[]} classes whose changes are told
  * @param {(event: any) => void} onChange is told of changes, and by a `begin` that others are told from now on
- * @param {(live: boolean, fresh: boolean) => void} onState whether it is followed, and whether by a stream that tells
- *   nothing of what was before
+ * @param {(live: boolean, fresh: boolean, refused: string) => void} onState whether it is followed, whether by a stream
+ *   that tells nothing of what was before, and why the server lets nobody follow
  * @returns {{end: () => void, choose: (classes: string[]) => void}} ends it, and chooses other classes
  */
 export function follow(classes, onChange, onState) {
@@ -247,20 +260,23 @@ export function follow(classes, onChange, onState) {
     source.close();
     begin();
   };
+  const place = () => `/api/events${query({ classes: wanted, lastEventId: last })}`;
+  const later = () => {
+    timer = setTimeout(again, wait);
+    wait = Math.min(wait * 2, LONGEST_WAIT);
+  };
   const begin = () => {
     let fresh = !last;
     followed = wanted;
-    source = new EventSource(`/api/events${query({ classes: followed, lastEventId: last })}`);
+    source = new EventSource(place());
     source.onopen = () => {
       wait = FIRST_WAIT;
-      onState(true, fresh);
+      onState(true, fresh, "");
       fresh = false;
     };
     source.onerror = () => {
-      onState(false, false);
-      if (source.readyState !== EventSource.CLOSED || !open) return;
-      timer = setTimeout(again, wait);
-      wait = Math.min(wait * 2, LONGEST_WAIT);
+      if (source.readyState !== EventSource.CLOSED) onState(false, false, "");
+      else if (open) later();
     };
     source.addEventListener("begin", /** @type {any} */ (begun));
     for (const kind of ["created", "modified", "deleted", "alert", "indication", "gap"]) source.addEventListener(kind, /** @type {any} */ (take));
@@ -273,8 +289,14 @@ export function follow(classes, onChange, onState) {
         for (const each of endings) each();
         return;
       }
+      onState(false, false, "");
     }
-    if (open) begin();
+    const refused = await refusal(place());
+    if (!open) return;
+    if (refused) {
+      onState(false, false, refused);
+      later();
+    } else begin();
   };
   /**
    * Says that nobody comes back to the stream, which the server else keeps for a while; one of a session that is over is

@@ -1,6 +1,6 @@
 import js from "@eslint/js";
 
-const BROWSER = ["EventSource", "FormData", "Intl", "MessageEvent", "TextEncoder", "URL", "URLSearchParams", "WebSocket", "Blob", "PerformanceObserver", "CSSStyleSheet", "Element", "HTMLElement", "addEventListener",
+const BROWSER = ["AbortController", "EventSource", "FormData", "Intl", "MessageEvent", "TextEncoder", "URL", "URLSearchParams", "WebSocket", "Blob", "PerformanceObserver", "CSSStyleSheet", "Element", "HTMLElement", "addEventListener",
   "clearInterval", "clearTimeout", "performance", "document", "fetch", "getComputedStyle", "localStorage", "location", "navigator", "prompt", "removeEventListener",
   "requestAnimationFrame", "setInterval", "setTimeout"];
 

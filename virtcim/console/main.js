@@ -79,9 +79,10 @@ function Frame() {
   }, []);
   useEffect(() => {
     if (!state.session) return undefined;
-    const end = follow((live, fresh) => {
-      if (live && fresh) (state.loaded ? catchUp() : loadAll()).catch((error) => error.http === 401 || tell(error.message, "bad"));
+    const end = follow((live, fresh, refused) => {
+      if ((live && fresh) || refused) (state.loaded ? catchUp() : loadAll()).catch((error) => error.http === 401 || tell(error.message, "bad"));
       state.live = live;
+      state.refused = refused;
       changed();
     });
     const timer = setInterval(() => {
@@ -120,7 +121,7 @@ function Frame() {
     </header>
     <aside class="side" aria-label=${text("tree.title")}><${Tree} here=${hash} /></aside>
     <main class="content" id="content" tabindex="-1">
-      ${!state.live && html`<div class="notice bad" role="alert">${text("app.lost")}</div>`}
+      ${!state.live && html`<div class="notice bad" role="alert">${state.refused ? text("app.refused", { detail: state.refused }) : text("app.lost")}</div>`}
       <${Page} address=${address} />
     </main>
     <${Messages} />

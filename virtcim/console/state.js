@@ -23,6 +23,8 @@ export const state = {
   ended: false,
   /** Whether the server answers and tells of changes. */
   live: true,
+  /** Why the server tells nothing of changes though it answers; what is shown is then read again now and then. */
+  refused: "",
   /** @type {Node[]} */
   nodes: [],
   /** @type {api.Instance[]} */
@@ -395,7 +397,7 @@ function needed() {
 /** @type {ReturnType<typeof api.follow> | null} */
 let following = null;
 
-/** Follows the server. @param {(live: boolean, fresh: boolean) => void} onState as that of `api.follow` @returns {() => void} ends it */
+/** Follows the server. @param {(live: boolean, fresh: boolean, refused: string) => void} onState as that of `api.follow` @returns {() => void} ends it */
 export function follow(onState) {
   const own = api.follow(needed(), take, onState);
   following = own;

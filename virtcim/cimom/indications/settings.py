@@ -83,6 +83,7 @@ class IndicationSettings:
         away_seconds: seconds that indications wait for a CIM server with the bridge in it that has gone; then it counts
             as removed.
         max_streams: streams of events to consoles and other clients of REST, those that may come back too.
+        max_streams_per_user: of one user, so that nobody takes them all.
         stream_seconds: seconds for which a client whose connection broke can go on where it was.
         stream_bytes: memory of what is kept for that, for all of them together.
         tls: by `HOST:PORT`, `HOST`, or `*` for all others.
@@ -106,6 +107,7 @@ class IndicationSettings:
     max_queued_bytes: int = 512 * MIB
     away_seconds: float = 3600.0
     max_streams: int = 100
+    max_streams_per_user: int = 50
     stream_seconds: float = 300.0
     stream_bytes: int = 32 * MIB
     tls: Mapping[str, DestinationSettings] = field(default_factory=dict)

@@ -11,7 +11,7 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -141,16 +141,34 @@ class EventStreams:
         self._select(stream, queries, namespaces)
         self.sweep()
         with self._lock:
-            if len(self._streams) >= self._settings.max_streams:
-                away = [each for each in self._streams.values() if each.wake is None]
-                if not away:
-                    raise CIMError(Status.SERVER_LIMITS_EXCEEDED, "Too many streams of events are open")
-                del self._streams[min(away, key=lambda each: each.away_since).key]
+            own = [each for each in self._streams.values() if each.principal.name == principal.name]
+            self._make_room(own, "max_streams_per_user", f" by {principal.called}")
+            self._make_room(self._streams.values(), "max_streams", "")
             stream.position = stream.dropped = self._last
             self._streams[stream.key] = stream
             self._index()
         self._tell()
         return stream
+
+    def _make_room(self, streams: Collection[EventStream], limit: str, whose: str) -> None:
+        """Forget the stream whose client is away for longest where there are as many as may be.
+
+        Parameters:
+            streams: that count.
+            limit: the setting.
+            whose: streams they are, for the message.
+
+        Raises:
+            CIMError: SERVER_LIMITS_EXCEEDED where no client is away.
+        """
+        most: int = getattr(self._settings, limit)
+        if len(streams) < most:
+            return
+        away = [each for each in streams if each.wake is None and each.key in self._streams]
+        if not away:
+            text = f"{len(streams)} streams of events are followed{whose}; expected fewer than {most}"
+            raise CIMError(Status.SERVER_LIMITS_EXCEEDED, f"{text} (indications.{limit})")
+        del self._streams[min(away, key=lambda each: each.away_since).key]
 
     def select(self, stream: EventStream, queries: Iterable[tuple[str, str]], namespaces: Sequence[str]) -> None:
         """Say what a stream tells of from now on; what was selected before is told nevertheless.

@@ -8,6 +8,7 @@ export const de = {
   "app.theme.dark": "dunkel",
   "app.language": "Sprache",
   "app.lost": "Der Server antwortet nicht. Gezeigt wird der letzte bekannte Stand; es geht von selbst weiter, sobald er wieder da ist.",
+  "app.refused": "Der Server meldet keine Änderungen: {detail}. Was zu sehen ist, wird alle 15 Sekunden neu gelesen.",
   "app.loading": "Wird gelesen…",
   "app.nothing": "Hier ist nichts.",
   "app.close": "Schließen",

@@ -8,6 +8,7 @@ export const en = {
   "app.theme.dark": "dark",
   "app.language": "Language",
   "app.lost": "The server does not answer. What is shown is what was last known; it goes on by itself when the server is back.",
+  "app.refused": "The server does not tell of changes: {detail}. What is shown is read again every 15 seconds.",
   "app.loading": "Reading…",
   "app.nothing": "Nothing here.",
   "app.close": "Close",
