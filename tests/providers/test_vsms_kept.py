@@ -721,6 +721,29 @@ def test_what_libvirt_would_not_keep_is_not_defined(
     assert site.call("DefineSystem", SystemSettings=whole, ResourceSettings=resources) == 0
 
 
+def test_the_name_of_a_guest_that_is_gone_can_be_taken_before_its_end_is_told(
+    site: Stopped, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.put()
+    uuid, readers = site.uuid, site.hypervisor.inventory.readers
+    assert readers is not None
+    mark = readers.mark
+
+    def mark_what_is_waited_for(key: Any, _event: Any = None, waiter: Any = None) -> None:
+        if waiter is not None:
+            mark(key, waiter=waiter)
+
+    # Events are late.
+    monkeypatch.setattr(readers, "mark", mark_what_is_waited_for)
+    site.daemon.remove_domains()
+    whole = {"VirtualSystemIdentifier": NAME, "UUID": uuid, "DomainType": "qemu"}
+    system = EmbeddedInstance("KVM_VirtualSystemSettingData", whole)
+    memory = EmbeddedInstance(f"KVM_Mem{RASD}", {"VirtualQuantity": 64 << 20})
+    assert site.call("DefineSystem", SystemSettings=system, ResourceSettings=[memory]) == 0
+    with pytest.raises(CIMError, match="already"):
+        site.call("DefineSystem", SystemSettings=system, ResourceSettings=[memory])
+
+
 NUMA = "<cpu><numa><cell id='0' cpus='0-1' memory='33333'/><cell id='1' memory='32203'/></numa></cpu>"
 MAC = "<mac address='52:54:00:00:00:01'/>"
 PAIR = (
