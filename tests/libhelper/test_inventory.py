@@ -726,6 +726,51 @@ def test_what_can_wait_is_put_off(readers: Callable[..., Readers]) -> None:
     wait_until(lambda: fetched[4:] == ["disk"])
 
 
+def test_a_fetch_that_is_due_or_under_way_is_waited_for(readers: Callable[..., Readers]) -> None:
+    gate, begun = threading.Event(), threading.Event()
+
+    def fetch(_connection: Any, key: Key, _task: Task, _generation: int) -> None:
+        if key[1] == "slow":
+            begun.set()
+            gate.wait(PATIENCE)
+
+    queue = readers(fetch)
+    slow, event = ("domain", "slow"), Event("domain", "lifecycle", "slow", "slow", (0, 0))
+    under_way, due = threading.Event(), threading.Event()
+    assert not queue.join(slow, under_way)
+    queue.mark(slow, event)
+    assert begun.wait(PATIENCE)
+    assert queue.join(slow, under_way)
+    queue.mark(slow, event)
+    assert queue.join(slow, due)
+    assert not queue.join(("domain", "other"), threading.Event())
+    assert not under_way.is_set()
+    begun.clear()
+    gate.set()
+    assert under_way.wait(PATIENCE)
+    assert due.wait(PATIENCE)
+    assert begun.is_set()
+    wait_until(lambda: not queue.join(slow, threading.Event()))
+
+
+def test_what_is_defined_is_there_whoever_had_its_name_or_uuid(
+    tmp_path: Path, started: Callable[..., Hypervisor]
+) -> None:
+    node = started(node_file(tmp_path / "node.xml", ["one"]), interval=3600.0)
+    xml = "<domain type='test'><name>{}</name><uuid>{}</uuid><memory>{}</memory><os><type>hvm</type></os></domain>"
+    known = str(uuid.uuid4())
+    for turn in range(1, 20):
+        name = f"guest{turn % 3}"
+        size = 65536 + 1024 * turn
+        assert node.domains.define(xml.format(name, known, size)) == known
+        found = node.inventory.domain(name)
+        assert found is not None
+        assert found.defined is not None
+        assert found.defined.memory == size
+        # Others take it away, which an event tells in its own time.
+        node.ask("undefine", lambda connection: connection.lookupByUUIDString(known).undefine(), PATIENCE)
+
+
 def test_what_can_wait_is_delayed(readers: Callable[..., Readers], monkeypatch: pytest.MonkeyPatch) -> None:
     fetched: list[str] = []
     delays: list[float] = []

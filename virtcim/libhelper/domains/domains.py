@@ -220,7 +220,11 @@ class Domains:
             LibvirtError: libvirt refused, or made something else of it, and there is no new domain; or its name is that
                 of a directory.
         """
-        refuse_directory(DomainConfig.parse(xml).name)
+        config, inventory = DomainConfig.parse(xml), self._context.inventory
+        refuse_directory(config.name)
+        known = inventory.domain(config.name or "") or inventory.domain_by_uuid(config.uuid or "")
+        # The event of a new domain tells all of it but what is set once it is defined.
+        read_again = inventory.take_in if known is None and not autostart else inventory.refresh
         uuid = ""
         try:
             with self._context.connections.connection() as connection, translated():
@@ -231,12 +235,13 @@ class Domains:
                     if autostart:
                         domain.setAutostart(1)
                 except (libvirt.libvirtError, LibvirtError):
+                    # What was there for a moment may have been taken in as well.
+                    read_again = inventory.refresh
                     _undefine(domain)
                     raise
         finally:
-            # What was there for a moment may have been taken in as well.
             if uuid:
-                self._context.inventory.refresh(uuid)
+                read_again(uuid)
         return uuid
 
     def remove(self, domain: str) -> None:

@@ -260,6 +260,23 @@ class Inventory:
             waiter.wait(timeout)
         return self.find(kind, uuid)
 
+    def take_in(self, uuid: str, timeout: float = 5.0) -> Record | None:
+        """Have a domain be here that was not when libvirt was asked to define it; for use after that.
+
+        What an event of libvirt has begun will do: a record of it was made of what was defined.
+
+        Parameters:
+            timeout: seconds to wait.
+
+        Returns:
+            the record; None when there is no such domain (any more).
+        """
+        until, waiter = time.monotonic() + timeout, threading.Event()
+        is_known = self.domain_by_uuid(uuid) is not None
+        if not is_known and self.readers is not None and self.readers.join((DOMAIN.name, uuid), waiter):
+            waiter.wait(timeout)
+        return self.domain_by_uuid(uuid) or self.refresh(uuid, max(0.0, until - time.monotonic()))
+
     def refresh_parts(self, name: str, owner: str, timeout: float = 5.0) -> None:
         """Read all parts of an object now, and wait until that has been done; for use after an own write.
 

@@ -174,6 +174,15 @@ class Readers:
             if key not in self._claimed:
                 self._call_reader()
 
+    def join(self, key: Key, waiter: threading.Event) -> bool:
+        """Have a waiter told of the end of a fetch that is due or under way; whether there is one."""
+        with self._condition:
+            running = (work.task for work in self._running.values() if work.key == key)
+            task = self._dirty.get(key) or next(running, None)
+            if task is not None:
+                task.waiters.append(waiter)
+            return task is not None
+
     def mark_later(self, keys: Iterable[Key], delay: float = 0.0) -> None:
         """Have things fetched once there is nothing else to do, by one reader at a time: what can wait should not
         make clients wait, who get one turn of the interpreter for one of each reader.
