@@ -42,7 +42,8 @@ class Property(Generic[Handle]):
 
     Attributes:
         name: as the class declares it.
-        get: from the handle of an instance to the value, None for NULL.
+        get: from the handle of an instance to the value, None for NULL.  It looks at nothing but the handle: the value
+            is shared by instances for which what it looked at is the same (`layers`), and nobody changes it.
         source: where the value comes from, for people: `domain XML devices/disk/target/@dev`.
         write: takes the value that a client gives; None for what a client cannot change.
     """
