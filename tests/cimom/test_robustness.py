@@ -79,6 +79,22 @@ def test_connection_limit(make_server: Callable[..., RunningServer]) -> None:
         each.socket.close()
 
 
+def test_who_asks_whether_it_is_well_is_not_closed_as_unused(make_server: Callable[..., RunningServer]) -> None:
+    """Monitoring does not log in, and comes again and again on a connection that is older than those of an attacker."""
+    server = make_server(max_connections=10)
+    ask = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    monitoring = RawClient(server.port)
+    idle = []
+    for number in range(20):
+        idle.append(RawClient(server.port))
+        eventually(lambda: connections(server) == min(len(idle) + 1, 10))
+        monitoring.send(ask)
+        assert monitoring.receive().status == 200, number
+    assert idle[0].is_closed()
+    for each in (monitoring, *idle):
+        each.socket.close()
+
+
 def test_connections_in_use_stay(make_server: Callable[..., RunningServer], toy: Toy) -> None:
     slow = Slow(toy)
     server = make_server(max_connections=2, user_share=1.0)

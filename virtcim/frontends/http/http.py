@@ -261,6 +261,9 @@ class HTTPHandler:
                 self._idle.set()
 
     async def _respond(self, request: web.BaseRequest, started: float) -> web.StreamResponse:
+        connection = request.protocol if isinstance(request.protocol, _Protocol) else None
+        if connection is not None:
+            connection.used = started
         if request.version.major != 1:
             _answer_in_1_1(request)
             raise HTTPFault(505, "HTTP/1.1 is spoken here")
@@ -272,7 +275,6 @@ class HTTPHandler:
         self._guard.check(headers, is_encrypted)
         if request.path in MONITORED and request.method in methods_beside("GET"):
             return await self._monitoring(request)
-        connection = request.protocol if isinstance(request.protocol, _Protocol) else None
         client = connection.client if connection is not None else Client()
         routes = self._find_routes(request, client)
         public = routes[0].public
@@ -281,7 +283,7 @@ class HTTPHandler:
         if not public:
             self._remember(principal.name)
             if connection is not None:
-                connection.is_known, connection.used = True, time.monotonic()
+                connection.is_known = True
         holders = [("user", principal.name), ("address", client.address)]
         try:
             with self._memory.request([each for each in holders if each[1]]) as claim:
