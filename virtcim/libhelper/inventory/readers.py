@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -116,8 +116,9 @@ class Readers:
         self._fetch = fetch
         self._broken = broken
         self._condition = threading.Condition()
-        self._dirty: dict[Key, Task] = {}
-        self._later: dict[Key, Task] = {}
+        # Taking the first key out of a dictionary goes past all those that were taken out before.
+        self._dirty: OrderedDict[Key, Task] = OrderedDict()
+        self._later: OrderedDict[Key, Task] = OrderedDict()
         self._delayed: dict[Key, None] = {}
         self._claimed: set[Key] = set()
         self._jobs: deque[_Work] = deque()
@@ -312,7 +313,7 @@ class Readers:
     def _has_work(self) -> bool:
         return bool(self._jobs) or any(key not in self._claimed for waiting in self._waiting() for key in waiting)
 
-    def _waiting(self) -> Sequence[dict[Key, Task]]:
+    def _waiting(self) -> Sequence[OrderedDict[Key, Task]]:
         """Give the queues of which something may be taken; with the lock."""
         fetches_later = any(work.later and not work.reported for work in self._running.values())
         return [self._dirty] if self._puts_off or fetches_later else [self._dirty, self._later]
