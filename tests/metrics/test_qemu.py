@@ -23,6 +23,7 @@ from virtcim.libhelper.settings import HypervisorSettings
 from virtcim.providers.guests import all_guests
 from virtcim.providers.Virt_BaseMetricValue import MetricValue, values_of
 from virtcim.providers.Virt_ComputerSystem import system_of
+from virtcim.providers.Virt_VirtualSystemManagementService.summary import summaries
 
 NAMES = ("metrics-one", "metrics-two")
 COUNTERS = {"CPUTime": "cpu.time", "ReadBytes:vda": "block.0.rd.bytes", "ReadRequests:vda": "block.0.rd.reqs"}
@@ -101,7 +102,11 @@ def test_what_does_not_run_has_no_figures(libvirtd: Libvirtd, guests: dict[str, 
         sample = wait_until(
             lambda: (found := hypervisor_of(served).metrics.look()) and off.domain.uuid in found.guests and found
         )
-        assert any(name.startswith("cpu.") for name in sample.guests[off.domain.uuid].known.fields)
+        assert "cpu.time" in domstats(libvirtd, "metrics-off")
+        assert not any(name.startswith("cpu.") for name in sample.guests[off.domain.uuid].known.fields)
+        wait_until(lambda: hypervisor_of(served).metrics.look() and len(hypervisor_of(served).metrics.history()) > 2)
+        [summary] = summaries([off], with_history=True)
+        assert "ProcessorLoadHistory" not in summary.properties
         assert not list(values_of(system_of(off)))
         assert not values(served, off.domain.uuid)
     finally:

@@ -81,7 +81,7 @@ def read_guests(connection: libvirt.virConnect, domains: Iterable[Domain]) -> tu
         answer.reverse()
         while answer:  # each part of it goes as soon as it is taken over: it is larger than what is made of it
             handle, fields = answer.pop()
-            told[handle.UUIDString()] = _with_shared_names(fields)
+            told[handle.UUIDString()] = _with_shared_names(_own_figures(fields))
         return told, frozenset(uuid for uuid, fields in told.items() if _is_held(fields))
     found = {}
     handles = {each.UUIDString(): each for each in connection.listAllDomains()}
@@ -92,6 +92,13 @@ def read_guests(connection: libvirt.virConnect, domains: Iterable[Domain]) -> tu
                 found[domain.uuid] = _with_shared_names(_read_guest(known, domain))
     connection.getLibVersion()
     return found, frozenset()
+
+
+def _own_figures(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Leave out the processor time of what does not run: where a guest has no cgroup libvirt tells of its own."""
+    if fields.get("state.state") in _RUNNING:
+        return fields
+    return {name: value for name, value in fields.items() if not name.startswith("cpu.")}
 
 
 def _with_shared_names(fields: Mapping[str, Any]) -> Fields:
