@@ -182,6 +182,24 @@ def test_who_may_only_look_is_offered_no_more(open_page: Open, host: Libvirtd, s
     expect(page.get_by_label("Title")).to_be_disabled()
 
 
+def test_the_tree_has_the_actions_of_each_guest(open_page: Open, host: Libvirtd) -> None:
+    page = open_page("#/about")
+    actions = page.get_by_role("button", name="Actions of first", exact=True)
+    actions.click()
+    dialog = page.get_by_role("dialog", name="first", exact=True)
+    expect(dialog.get_by_role("button", name="Pause")).to_be_disabled()
+    dialog.get_by_role("button", name="Start").click()
+    expect(dialog).to_have_count(0)
+    wait_until(lambda: state(host) == libvirt.VIR_DOMAIN_RUNNING)
+    actions.click()
+    dialog.get_by_role("button", name="Power off").click()
+    confirmed = page.get_by_role("dialog", name="Power off: first?")
+    confirmed.get_by_role("button", name="Power off").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    wait_until(lambda: state(host) == libvirt.VIR_DOMAIN_SHUTOFF)
+    expect(page.get_by_role("heading", level=1, name="About")).to_be_visible()
+
+
 def test_a_name_of_markup_is_text(open_page: Open, host: Libvirtd) -> None:
     name = "<img src=x onerror=alert(1)>"
     page = open_page("#/guests")

@@ -15,6 +15,9 @@ Open = Callable[..., Page]
 
 AXE = Path(__file__).parents[2] / "build" / "console" / "node_modules" / "axe-core" / "axe.min.js"
 
+NARROW = 800
+"""Pixels up to which the tree is folded away."""
+
 RUN = """() => axe.run(document, {resultTypes: ["violations"]}).then((found) => found.violations.map((each) => {
     const places = each.nodes.slice(0, 3).map((node) => node.html.slice(0, 200)).join(" | ");
     return `${each.id} (${each.impact}): ${each.help}: ${places}`;
@@ -84,6 +87,11 @@ def test_no_page_has_a_violation(open_page: Open, axe: str, width: int, scheme: 
         found += look(page, axe, f"{address} {button}")
         page.keyboard.press("Escape")
         expect(page.get_by_role("dialog")).to_have_count(0)
+    if width > NARROW:
+        page.get_by_role("button", name="Actions of first", exact=True).click()
+        expect(page.get_by_role("dialog").get_by_role("button", name="Start")).to_be_visible()
+        found += look(page, axe, "actions from the tree")
+        page.keyboard.press("Escape")
     page.get_by_role("button", name="Log out").click()
     expect(page.get_by_label("User")).to_be_visible()
     found += look(page, axe, "log-in")

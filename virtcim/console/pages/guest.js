@@ -1,19 +1,17 @@
 /** One guest: what it is, what can be done with it, and everything that hangs on it. */
 import * as api from "../api.js";
-import { act, offered } from "../actions.js";
 import { browserLink, nodeLink } from "../links.js";
-import { html, useEffect, useState } from "../parts.js";
-import { demand, managementOf } from "../settings.js";
-import { fillSoon, guestKey, guestPlace, may, nodeName, state, tell, useAppState, useChanges, useSeen } from "../state.js";
+import { html, useEffect } from "../parts.js";
+import { fillSoon, guestKey, guestPlace, nodeName, state, useAppState, useChanges, useSeen } from "../state.js";
 import { bytesText, durationText, numberText, percentText, text } from "../texts.js";
-import { Dialog, Facts, Panel, Read, State, Tabs, useRead } from "../ui/basics.js";
+import { Facts, Panel, Read, State, Tabs, useRead } from "../ui/basics.js";
 import { LoadChart } from "../ui/chart.js";
 import { Console } from "../ui/console.js";
 import { Properties } from "../ui/properties.js";
 import { Screens } from "../ui/screens.js";
 import { intervalSeconds } from "../values.js";
 import { Devices } from "./devices.js";
-import { Migrate, migrationOf } from "./migrate.js";
+import { Actions } from "./guest-actions.js";
 import { Settings } from "./settings.js";
 import { Snapshots } from "./snapshots.js";
 import { Changes, JobList } from "./jobs.js";
@@ -36,45 +34,6 @@ function Figures({ guest }) {
     [text("guest.addresses"), guest?.addresses.join(", ") || "–"],
     [text("guest.uuid"), html`<code>${guest?.uuid ?? "–"}</code>`],
   ]} /></${Panel}>`;
-}
-
-/**
- * The buttons of what can be done now; what cannot be done says why.
- *
- * @param {{guest: {href: string, name: string, namespace: string, className: string}, system: api.Instance, again: () => void}} props
- */
-function Actions({ guest, system, again }) {
-  const [asked, setAsked] = useState(/** @type {any} */ (null));
-  const [removing, setRemoving] = useState(false);
-  const [moving, setMoving] = useState(false);
-  const migration = useRead(async () => (state.nodes.length > 1 ? (await migrationOf(guest)) ?? false : false), [guest.href, state.nodes.length]);
-  const take = async (/** @type {any} */ action) => {
-    setAsked(null);
-    await act(guest, action);
-    again();
-  };
-  const destroy = async () => {
-    setRemoving(false);
-    try {
-      await demand(await managementOf(guest), "DestroySystem", { AffectedSystem: { href: guest.href } });
-      tell(text("action.done", { action: text("action.delete"), name: guest.name }));
-      location.hash = "#/guests";
-    } catch (error) {
-      tell(text("action.failed", { action: text("action.delete"), name: guest.name, detail: /** @type {Error} */ (error).message }), "bad");
-    }
-  };
-  return html`<div class="actions">
-    ${!may(guest.namespace, "operate") && html`<span class="soft">${text("action.read-only")}</span>`}
-    ${may(guest.namespace, "operate") && offered(system).map((each) => html`<button class=${each.danger ? "danger" : each.name === "start" ? "main" : ""} disabled=${Boolean(each.reason)}
-      title=${each.reason} onClick=${() => (each.danger ? setAsked(each) : take(each))}>${text(`action.${each.name}`)}</button>`)}
-    ${migration.value && may(guest.namespace, "administer") && html`<button onClick=${() => setMoving(true)}>${text("action.migrate")}</button>`}
-    ${moving && html`<${Migrate} guest=${guest} service=${migration.value} running=${[2, 9].includes(Number(system.properties.EnabledState))} close=${() => setMoving(false)} />`}
-    ${may(guest.namespace, "administer") && html`<button class="danger" onClick=${() => setRemoving(true)}>${text("action.delete")}</button>`}
-    ${asked && html`<${Dialog} title=${text("action.confirm", { action: text(`action.${asked.name}`), name: guest.name })} onClose=${() => setAsked(null)}
-      end=${html`<button class="danger" onClick=${() => take(asked)}>${text(`action.${asked.name}`)}</button>`}><p>${text(`action.confirm.${asked.name}`)}</p></${Dialog}>`}
-    ${removing && html`<${Dialog} title=${text("action.confirm", { action: text("action.delete"), name: guest.name })} onClose=${() => setRemoving(false)}
-      end=${html`<button class="danger" onClick=${destroy}>${text("action.delete")}</button>`}><p>${text("action.confirm.delete")}</p></${Dialog}>`}
-  </div>`;
 }
 
 /** @param {{parts: string[]}} props */

@@ -44,6 +44,7 @@ export const de = {
   "page.about": "Über",
   "tree.title": "Gruppen, Knoten und Gäste",
   "tree.ungrouped": "Knoten",
+  "tree.actions": "Aktionen von {name}",
   "tree.fold": "{name} zuklappen",
   "tree.unfold": "{name} aufklappen",
   "state.0": "unbekannt",

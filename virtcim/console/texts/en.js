@@ -44,6 +44,7 @@ export const en = {
   "page.about": "About",
   "tree.title": "Groups, nodes and guests",
   "tree.ungrouped": "Nodes",
+  "tree.actions": "Actions of {name}",
   "tree.fold": "Fold {name}",
   "tree.unfold": "Unfold {name}",
   "state.0": "unknown",

@@ -10,8 +10,8 @@ import { stateLook } from "./basics.js";
 /** Guests of a node that the tree shows; the others are found in the list of guests. */
 const SHOWN = 200;
 
-/** @param {{label: string, link?: string, look?: string, current: boolean, children?: any, open?: boolean}} props */
-function Branch({ label, link, look, current, children, open = true }) {
+/** @param {{label: string, link?: string, look?: string, current: boolean, children?: any, open?: boolean, onActions?: () => void}} props */
+function Branch({ label, link, look, current, children, open = true, onActions }) {
   const [unfolded, setUnfolded] = useState(open);
   return html`<li>
     <div class="leaf" aria-current=${String(current)}>
@@ -20,6 +20,7 @@ function Branch({ label, link, look, current, children, open = true }) {
             onClick=${() => setUnfolded(!unfolded)}>${unfolded ? "▾" : "▸"}</button>`
         : html`<span class="state ${look}"></span>`}
       ${link ? html`<a href=${link} title=${label}>${label}</a>` : html`<span>${label}</span>`}
+      ${onActions && html`<button class="plain more" aria-haspopup="dialog" aria-label=${text("tree.actions", { name: label })} onClick=${onActions}>⋯</button>`}
     </div>
     ${children && unfolded && html`<ul>${children}</ul>`}
   </li>`;
@@ -28,19 +29,27 @@ function Branch({ label, link, look, current, children, open = true }) {
 /** What was drawn of a guest, which is drawn again only where the guest is another one. @type {WeakMap<any, {current: boolean, drawn: any}>} */
 const leaves = new WeakMap();
 
+/** Opens the actions of a guest in a dialog, or none. @type {(guest: any) => void} */
+let openActions = () => undefined;
+
 /** @param {any} guest @param {string} here */
 function leafOf(guest, here) {
   const target = guestLink(guest);
   const current = here === target || here.startsWith(`${target}/`);
   const known = leaves.get(guest);
   if (known?.current === current) return known.drawn;
-  const drawn = html`<${Branch} key=${target} label=${guest.name} link=${target} look=${stateLook(guest.state)} current=${current} />`;
+  const drawn = html`<${Branch} key=${target} label=${guest.name} link=${target} look=${stateLook(guest.state)} current=${current} onActions=${() => openActions(guest)} />`;
   leaves.set(guest, { current, drawn });
   return drawn;
 }
 
 /** @param {{here: string}} props */
 export function Tree({ here }) {
+  const [asked, setAsked] = useState(/** @type {any} */ (null));
+  openActions = async (guest) => {
+    const { ActionsDialog } = await import("../pages/guest-actions.js");
+    setAsked({ guest, ActionsDialog });
+  };
   const guests = useMemo(() => {
     /** @type {Map<string, any[]>} */
     const found = new Map();
@@ -60,7 +69,7 @@ export function Tree({ here }) {
     </${Branch}>`;
   };
   const templateGroups = [...new Set(state.templates.map((each) => each.properties.GroupName ?? ""))].sort();
-  return html`<ul class="tree">
+  return html`${asked && html`<${asked.ActionsDialog} key=${asked.guest.href} guest=${asked.guest} close=${() => setAsked(null)} />`}<ul class="tree">
     ${nodesByGroup().map(([group, nodes]) => html`
       <${Branch} key=${group} label=${group || text("tree.ungrouped")} current=${false}>${nodes.map(branch)}</${Branch}>`)}
     ${templateGroups.length > 0 && html`<${Branch} label=${text("page.templates")} link="#/templates" current=${here === "#/templates"} open=${false}>
