@@ -7,9 +7,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import pywbem
 from playwright.sync_api import Page, expect
 
-from tests.bed import Libvirtd, wait_until
+from tests.bed import Libvirtd, Server, wait_until
 from tests.console.test_console import GUEST
 
 pytestmark = pytest.mark.slow
@@ -118,3 +119,36 @@ def test_the_graph_shows_what_is_chosen(open_page: Open) -> None:
     assert "RegisteredProfile" not in drawn()
     page.get_by_label("Show").select_option("everything")
     wait_until(lambda: "RegisteredProfile" in drawn())
+
+
+def shared_pools(client: pywbem.WBEMConnection) -> int:
+    """How many pools there are that are called shared."""
+    return sum(each["InstanceID"].endswith("/shared") for each in client.EnumerateInstanceNames("CIM_ResourcePool"))
+
+
+def test_what_two_platforms_of_a_host_share_is_shown_once(
+    open_page: Open, host: Libvirtd, serve: Callable[..., Server], tmp_path: Path
+) -> None:
+    both = serve(host.uri(), host.uri("lxc"))
+    with closing(host.connect()) as connection:
+        pool = connection.storagePoolDefineXML(
+            f"<pool type='dir'><name>shared</name><target><path>{tmp_path}</path></target></pool>"
+        )
+        pool.create()
+        network = connection.networkDefineXML("<network><name>shared</name></network>")
+        try:
+            with both.pywbem() as client:
+                wait_until(lambda: shared_pools(client) == 4)
+            page = open_page("#/storage", of=both)
+            shared = page.get_by_role("heading", name="shared", exact=True)
+            expect(shared).to_have_count(1)
+            share = shared.locator("..").locator("p").nth(1).inner_text()
+            page.get_by_role("link", name="Networks").click()
+            expect(page.get_by_role("heading", level=1, name="Networks")).to_be_visible()
+            expect(shared).to_have_count(1)
+            page.get_by_role("link", name="Overview").click()
+            expect(page.get_by_text(share.split(" / ")[1])).to_be_visible()
+        finally:
+            network.undefine()
+            pool.destroy()
+            pool.undefine()

@@ -21,8 +21,27 @@ export const isActive = (pool) => (pool.properties.OperationalStatus ?? []).incl
 /** Whether the volumes of a pool are files. @param {any} pool */
 export const holdsFiles = (pool) => FILES.includes(pool.properties.ResourceSubType);
 
-/** Those of a kind; the primordial one stands for all of a host, and nobody puts anything into it. @param {any[]} pools @param {keyof typeof KINDS} kind */
-export const poolsOf = (pools, kind) => pools.filter((each) => each.class.endsWith(KINDS[kind]) && !each.properties.Primordial);
+/** What tells the pools of a host apart: each of its platforms shows all of them. @param {any} pool */
+const sameness = ({ properties: own }) => JSON.stringify([own.PoolID, own.ResourceSubType, own.Path, own.Caption]);
+
+/**
+ * Those of a kind, each once, with those that are the same for other platforms as `twins`; the primordial one stands for all
+ * of a host, and nobody puts anything into it.
+ *
+ * @param {any[]} pools of one node
+ * @param {keyof typeof KINDS} kind
+ * @returns {any[]}
+ */
+export function poolsOf(pools, kind) {
+  /** @type {Map<string, any>} */
+  const found = new Map();
+  for (const each of pools.filter((one) => one.class.endsWith(KINDS[kind]) && !one.properties.Primordial)) {
+    const known = found.get(sameness(each));
+    if (known) known.twins.push(each);
+    else found.set(sameness(each), { ...each, twins: [] });
+  }
+  return [...found.values()];
+}
 
 /**
  * The pools of a kind of each node, and the platforms of the node that have such.

@@ -27,7 +27,7 @@ const RESOURCE_TYPES = { disk: 17, port: 10 };
 const FIELDS = {
   disk: [
     field(DISK, "disk", "Address"),
-    field(DISK, "disk", "EmulatedType", { choices: ["0", "1", "2"], names: { 0: "disk", 1: "cdrom", 2: "floppy" }, byDefault: "0" }),
+    field(DISK, "disk", "EmulatedType", { choices: ["0", "1", "2"], names: { 0: "disk", 1: "cdrom", 2: "floppy", 3: "share" }, byDefault: "0" }),
     field(DISK, "disk", "BusType", { choices: ["", "virtio", "scsi", "sata", "ide", "usb", "xen"], byDefault: "" }),
     field(DISK, "disk", "VirtualDevice"),
     field(DISK, "disk", "DriverType", { choices: ["", "qcow2", "raw"], byDefault: "" }),
@@ -134,7 +134,7 @@ export function Devices({ guest, running }) {
       const kind = kindOf(each);
       return html`<${Panel} key=${each.path} title=${each.properties.InstanceID}>
         ${kind && html`<${Facts} facts=${FIELDS[kind].filter((one) => each.properties[one.name] !== undefined).map((one) =>
-          [one.label, one.names ? text(`device.type.${one.names[each.properties[one.name]] ?? each.properties[one.name]}`) : valueText(each.properties[one.name])])} />`}
+          [one.label, one.names?.[each.properties[one.name]] ? text(`device.type.${one.names[each.properties[one.name]]}`) : valueText(each.properties[one.name])])} />`}
         <p class="row"><a class="grow" href=${browserLink(each)}>${each.properties.Caption ?? each.class}</a>
           ${editable && kind && html`<button onClick=${() => setEdited({ kind, device: each })}>${text("app.edit")}</button>`}
           ${editable && html`<button class="danger" onClick=${() => setAsked(each)}>${text("app.delete")}</button>`}</p>

@@ -13,11 +13,12 @@ import { Properties } from "../ui/properties.js";
 /** NetworkPoolResourceAllocationSettingData.ForwardMode */
 const MODES = { isolated: 0, nat: 1, route: 2, open: 3, bridge: 4 };
 
-/** The guests that have a port in a network. @param {any} network */
+/** The guests of all platforms that have a port in a network. @param {any} network */
 async function guestsOf(network) {
-  const ports = await api.associators(network, { associationClass: "CIM_ElementAllocatedFromPool", properties: "SystemName,SystemCreationClassName" });
+  const ports = (await Promise.all([network, ...network.twins].map((each) =>
+    api.associators(each, { associationClass: "CIM_ElementAllocatedFromPool", properties: "SystemName,SystemCreationClassName" })))).flat();
   const found = ports.map(({ properties: own }) => ({ namespace: network.namespace, className: own.SystemCreationClassName, name: own.SystemName }));
-  return [...new Map(found.filter((each) => each.name).map((each) => [each.name, each])).values()];
+  return [...new Map(found.filter((each) => each.name).map((each) => [`${each.className} ${each.name}`, each])).values()];
 }
 
 /** @param {{pool: any, again: () => void}} props */
@@ -30,7 +31,7 @@ function Network({ pool: network, again }) {
     <p><a href=${browserLink(network)}>${own.InstanceID}</a> <span class="soft">${own.ResourceSubType} ${own.Caption}</span></p>
     ${!isActive(network) && html`<p class="soft">${text("pools.inactive")}</p>`}
     <${Read} of=${guests}>${(/** @type {any[]} */ found) => (found.length === 0 ? html`<p class="soft">${text("networks.empty")}</p>` : html`<p>${found.slice(0, 200).map((each, at) =>
-      html`${at > 0 && ", "}<a key=${each.name} href=${guestLink(each)}>${each.name}</a>`)}</p>`)}</${Read}>
+      html`${at > 0 && ", "}<a key=${each.className + each.name} href=${guestLink(each)}>${each.name}</a>`)}</p>`)}</${Read}>
     <details><summary>${text("browser.properties")}</summary><${Properties} instance=${network} /></details>
     ${may(network.namespace, "administer") && html`<p class="row"><button class="danger" onClick=${() => setAsked(true)}>${text("pools.remove")}</button></p>`}
     ${asked && html`<${RemoveDialog} name=${own.ElementName} warning=${text("networks.remove")} close=${() => setAsked(false)}

@@ -2,6 +2,7 @@
 import * as api from "../api.js";
 import { guestLink, nodeLink } from "../links.js";
 import { html } from "../parts.js";
+import { poolsOf } from "../pools.js";
 import { nodesByGroup, state, useAllFigures, useAppState } from "../state.js";
 import { bytesText, numberText, percentText, text, timeText } from "../texts.js";
 import { Bar, Facts, Panel, State, useRead } from "../ui/basics.js";
@@ -28,7 +29,7 @@ function totals(guests) {
 function NodeCard({ node }) {
   const sums = totals([...state.guests.values()].filter((each) => each.namespace === node.namespace));
   const pools = useRead(() => (state.nodes.length > FEW_NODES ? Promise.resolve([]) : api.instancesIfAny(node.namespace, "CIM_ResourcePool")), [node.namespace]);
-  const disks = (pools.value ?? []).filter((/** @type {any} */ each) => /_DiskPool$/.test(each.class)).map(poolBytes).filter((each) => each.capacity);
+  const disks = poolsOf(pools.value ?? [], "storage").map(poolBytes).filter((each) => each.capacity);
   const capacity = disks.reduce((total, each) => total + (each.capacity ?? 0), 0);
   const used = disks.reduce((total, each) => total + (each.used ?? 0), 0);
   return html`<section class="panel" aria-label=${node.name}>

@@ -312,6 +312,7 @@ export const de = {
   "device.type.disk": "Platte",
   "device.type.cdrom": "CD oder DVD",
   "device.type.floppy": "Diskette",
+  "device.type.share": "Verzeichnis des Hosts",
   "nodes.migrate-uri": "Wohin Gäste verschoben werden, wenn nicht über die erste URI",
   "nodes.needed": "wird gebraucht",
   "nodes.bad-name": "erwartet werden Buchstaben, Ziffern, Punkte, Unter- und Bindestriche",

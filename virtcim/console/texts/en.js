@@ -318,6 +318,7 @@ export const en = {
   "device.type.disk": "Disk",
   "device.type.cdrom": "CD or DVD",
   "device.type.floppy": "Floppy disk",
+  "device.type.share": "Directory of the host",
   "nodes.migrate-uri": "Where guests migrate to, if not by the first URI",
   "nodes.needed": "is needed",
   "nodes.bad-name": "letters, digits, dots, underscores and hyphens are expected",
