@@ -107,6 +107,25 @@ def test_a_directory_pool_is_made_with_its_directory(service: PoolService, libvi
     assert (directory / "kept").exists()
 
 
+def test_the_name_of_a_pool_that_is_gone_can_be_taken_before_its_end_is_told(
+    service: PoolService, libvirtd: Libvirtd, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.create("DiskPool", "p", Type=1, Path=str(directory))
+    readers = service.hypervisor.inventory.readers
+    assert readers is not None
+    mark = readers.mark
+
+    def mark_what_is_waited_for(key: Any, _event: Any = None, waiter: Any = None) -> None:
+        if waiter is not None:
+            mark(key, waiter=waiter)
+
+    # Events are late.
+    monkeypatch.setattr(readers, "mark", mark_what_is_waited_for)
+    libvirtd.virsh("pool-destroy", "p")
+    libvirtd.virsh("pool-undefine", "p")
+    service.create("DiskPool", "p", Type=1, Path=str(directory))
+
+
 def test_a_pool_that_cannot_start_leaves_nothing(service: PoolService, libvirtd: Libvirtd, tmp_path: Path) -> None:
     create = "CreateChildResourcePool"
     unbuilt = service.setting("DiskPool", Type=1, Path=str(tmp_path / "none"), Build=0)

@@ -277,6 +277,13 @@ class Inventory:
             waiter.wait(timeout)
         return self.domain_by_uuid(uuid) or self.refresh(uuid, max(0.0, until - time.monotonic()))
 
+    def find_anew(self, kind: str, name: str) -> Record | None:
+        """Find what has a name, and have it read first: libvirt may not have told yet that it is gone."""
+        found = self.find_by_name(kind, name)
+        if found is not None:
+            self.refresh(found.key, kind=kind)
+        return found and self.find_by_name(kind, name)
+
     def refresh_parts(self, name: str, owner: str, timeout: float = 5.0) -> None:
         """Read all parts of an object now, and wait until that has been done; for use after an own write.
 

@@ -77,7 +77,7 @@ def create_child_resource_pool(
         hypervisor = parent.hypervisor
     check_writable(hypervisor)
     name = text_of(parameters.get("ElementName"), "ElementName") or _USUAL_NAME
-    if hypervisor.inventory.find_by_name(_RECORDS[pool_type], name) is not None:
+    if hypervisor.inventory.find_anew(_RECORDS[pool_type], name) is not None:
         raise CIMError(Status.FAILED, "Pool with that name already exists")
     create = _creation(GivenProperties(setting.properties), name, pool_type, hypervisor)
 

@@ -39,7 +39,6 @@ from virtcim.schema.names import is_of_platform
 
 if TYPE_CHECKING:
     from virtcim.libhelper.hypervisor import Hypervisor
-    from virtcim.libhelper.inventory.records import Domain
     from virtcim.platforms.base import Platform
     from virtcim.providers.site import Site
 
@@ -176,22 +175,14 @@ class Definition:
 
     def _check_uuid(self) -> None:
         uuid, inventory = self.document.config.uuid, self._hypervisor.inventory
-        if uuid is not None and self._find_again(lambda: inventory.domain_by_uuid(uuid)) is not None:
+        # libvirt may not have told yet that it is gone.
+        if uuid is not None and inventory.domain_by_uuid(uuid) is not None and inventory.refresh(uuid) is not None:
             self._report(refused(f"Guest '{self.name}' is already defined with UUID {uuid}"))
 
     def _check_name(self) -> None:
-        taken = self._find_again(lambda: self._hypervisor.inventory.domain(self.name))
+        taken = self._hypervisor.inventory.find_anew("domain", self.name)
         if taken is not None:
-            self._report(
-                refused(f"Failed to define domain: domain '{self.name}' already exists with uuid {taken.uuid}")
-            )
-
-    def _find_again(self, find: Callable[[], Domain | None]) -> Domain | None:
-        """Find a guest that stands in the way, and have it read: libvirt may not have told yet that it is gone."""
-        found = find()
-        if found is not None:
-            self._hypervisor.inventory.refresh(found.uuid)
-        return found and find()
+            self._report(refused(f"Failed to define domain: domain '{self.name}' already exists with uuid {taken.key}"))
 
     def _write_resources(self, resources: Sequence[EmbeddedInstance | None] | None) -> None:
         if resources is None:
