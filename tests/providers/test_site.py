@@ -50,6 +50,20 @@ def test_several_hypervisors_of_one_platform(caplog: pytest.LogCaptureFixture) -
     assert len(site.instances("KVM_HostSystem")) == 1
 
 
+@pytest.mark.parametrize("is_first", [True, False])
+def test_of_two_guests_of_a_name_the_older_one_is_gone(is_first: bool, caplog: pytest.LogCaptureFixture) -> None:
+    host = hypervisor()
+    host.put(domain_xml("g", rest="<title>older</title>"))
+    (older,) = host.inventory.held
+    newer = host.put(domain_xml("g", rest="<title>newer</title>"), uuid="00000000-0000-4000-8000-000000000001")
+    host.inventory.held = [older, newer] if is_first else [newer, older]
+    site = Served([(platform("KVM"), host)])
+    with caplog.at_level(logging.WARNING):
+        assert site.identifiers("KVM_ComputerSystem") == ["g"]
+    assert site.vssd("g")["Caption"] == "newer"
+    assert not caplog.records
+
+
 def test_hosts_of_different_hypervisors_keep_their_guests() -> None:
     near, far = hypervisor("KVM", "near"), hypervisor("KVM", "far")
     far.fqdn = "far.example.org"

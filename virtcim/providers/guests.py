@@ -111,8 +111,12 @@ class GuestList:
         for hypervisor in hypervisors:
             for domain in hypervisor.inventory.domains():
                 name = domain.name
-                if name in guests:
-                    self._report(domain, guests[name])
+                other = guests.get(name)
+                if other is not None and other.hypervisor is not hypervisor:
+                    self._report(domain, other)
+                    continue
+                if other is not None and domain.revision < other.domain.revision:
+                    # It is gone, as another one has its name there, and libvirt's event has still to be followed.
                     continue
                 guest = known.get(name)
                 if guest is None or guest.domain is not domain or not _is_alone(guest):
