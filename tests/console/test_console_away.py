@@ -104,3 +104,19 @@ def test_who_may_not_follow_is_told_why_and_sees_what_there_is(
     with closing(host.connect()) as connection:
         connection.lookupByName("first").create()
     expect(page.get_by_role("row").filter(has_text="first")).to_contain_text("running")
+
+
+def test_the_own_host_that_is_away_says_so(
+    open_page: Open, new_libvirtd: Callable[[], Libvirtd], serve: Callable[..., Server]
+) -> None:
+    daemon = new_libvirtd()
+    page = open_page("#/nodes", of=serve(daemon.uri()))
+    row = page.get_by_role("row").filter(has_text="local")
+    expect(row).to_contain_text("connected")
+    expect(row).to_contain_text("KVM")
+    daemon.stop()
+    expect(row).to_contain_text("no contact")
+    page.get_by_role("link", name="Overview").click()
+    expect(page.get_by_role("listitem").filter(has_text="Node local: no contact")).to_be_visible()
+    daemon.start()
+    expect(page.get_by_role("listitem").filter(has_text="Node local: no contact")).to_have_count(0)

@@ -3,6 +3,7 @@
  */
 import * as api from "./api.js";
 import { useEffect, useState } from "./parts.js";
+import { prefixOf } from "./values.js";
 
 /**
  * @typedef {{namespace: string, className: string, name: string, uuid: string | null, state: number, load: number | null,
@@ -43,6 +44,9 @@ export const state = {
   messages: [],
   loaded: false,
 };
+
+/** The namespace of the server's own host. */
+const OWN = "root/virt";
 
 const ROLES = ["none", "read", "operate", "administer"];
 
@@ -138,13 +142,27 @@ export function nodesByGroup() {
   return [...groups].sort(([one], [two]) => one.localeCompare(two));
 }
 
+/** CIM_ManagedSystemElement.OperationalStatus */
+const OK = 2;
+/** Virt_ManagedNode.State */
+const CONNECTING = 1, CONNECTED = 2, DEGRADED = 3, NO_CONTACT = 4;
+
+/** The node of the server's own host, which no Virt_ManagedNode stands for. @param {api.Instance[]} hosts as each platform shows it @returns {Node} */
+function ownNode(hosts) {
+  const reached = hosts.filter((each) => (each.properties.OperationalStatus ?? []).includes(OK)).length;
+  const now = hosts.length === 0 ? CONNECTING : reached === hosts.length ? CONNECTED : reached ? DEGRADED : NO_CONTACT;
+  const Platforms = [...new Set(hosts.map((each) => prefixOf(each.class)))];
+  return { name: "local", namespace: OWN, state: now, trouble: "", groups: [], readOnly: false, href: null, raw: { Platforms } };
+}
+
 /** Reads the nodes and groups. */
 export async function loadNodes() {
-  const [templates, managed, groups, top] = await Promise.all([
+  const [templates, managed, groups, top, hosts] = await Promise.all([
     api.instancesIfAny("root/interop", "Virt_Template", { properties: "InstanceID,Name,Version,GroupName,Caption" }),
     api.instancesIfAny("root/interop", "Virt_ManagedNode"),
     api.instancesIfAny("root/interop", "Virt_NodeGroup"),
     api.namespaces(),
+    api.instancesIfAny(OWN, "Virt_HostSystem", { properties: "OperationalStatus" }),
   ]);
   /** @type {Node[]} */
   const nodes = managed.map((each) => ({
@@ -158,11 +176,7 @@ export async function loadNodes() {
     raw: each.properties,
   }));
   const names = (top.namespaces ?? []).map((/** @type {any} */ each) => each.name ?? each);
-  if (names.includes("root/virt") && !nodes.some((each) => each.namespace === "root/virt")) {
-    nodes.unshift({
-      name: "local", namespace: "root/virt", state: 2, trouble: "", groups: [], readOnly: false, href: null, raw: {},
-    });
-  }
+  if (names.includes(OWN) && !nodes.some((each) => each.namespace === OWN)) nodes.unshift(ownNode(hosts));
   state.nodes = nodes;
   state.groups = groups;
   state.templates = templates;
@@ -436,7 +450,7 @@ function take(event) {
   state.events.unshift({ ...event, seen: new Date() });
   if (state.events.length > EVENTS_KEPT) state.events.length = EVENTS_KEPT;
   if (event.kind === "alert") takeAlerts([event]);
-  else if (/ManagedNode|NodeGroup|Virt_Template/.test(event.class ?? "")) loadNodes().catch(() => undefined);
+  else if (/ManagedNode|NodeGroup|Virt_Template|_HostSystem/.test(event.class ?? "")) loadNodes().catch(() => undefined);
   else if (/_ComputerSystem$/.test(event.class ?? "")) takeSystem(event);
   else {
     const owner = ownerOf(event);
