@@ -146,6 +146,7 @@ def test_what_two_platforms_of_a_host_share_is_shown_once(
             page.get_by_role("link", name="Networks").click()
             expect(page.get_by_role("heading", level=1, name="Networks")).to_be_visible()
             expect(shared).to_have_count(1)
+            expect(page.get_by_text(f"Filters ({len(connection.listAllNWFilters())})")).to_be_visible()
             page.get_by_role("link", name="Overview").click()
             expect(page.get_by_text(share.split(" / ")[1])).to_be_visible()
         finally:

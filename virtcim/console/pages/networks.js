@@ -57,7 +57,10 @@ function NewNetwork({ node, prefix, close, again }) {
 
 /** @param {{namespace: string}} props */
 function Filters({ namespace }) {
-  const filters = useRead(() => api.instancesIfAny(namespace, "CIM_FilterList", { properties: "Name" }), [namespace]);
+  const filters = useRead(async () => {
+    const all = await api.instancesIfAny(namespace, "CIM_FilterList", { properties: "Name" });
+    return [...new Map(all.map((each) => [each.properties.Name, each])).values()];
+  }, [namespace]);
   return html`<${Read} of=${filters}>${(/** @type {any[]} */ found) => found.length > 0 && html`<details class="panel"><summary>${text("networks.filters")} (${found.length})</summary>
     <ul>${found.map((each) => html`<li key=${each.href}><a href=${browserLink(each)}>${each.properties.Name}</a></li>`)}</ul></details>`}</${Read}>`;
 }
