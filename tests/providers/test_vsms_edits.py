@@ -155,6 +155,8 @@ BESIDE: dict[str, tuple[str, ...]] = {
     "TargetType": ("devices/*/address", "devices/*/target"),
     "VSIType": ("devices/interface/virtualport/parameters",),
     "NUMANodes": ("numatune/memory",),
+    "UserName": ("devices/*/auth", "devices/*/source/auth"),
+    "EncryptionFormat": ("devices/disk/encryption", "devices/disk/source/encryption"),
     "ReconnectTimeout": ("devices/disk/source/reconnect",),
     "Model": tuple(
         f"devices/controller/{path}"

@@ -555,6 +555,43 @@ def test_a_network_port_without_its_parts_has_no_empty_ones(site: Stopped) -> No
     assert site.find("//virtualport") == []
 
 
+REMOTE = (
+    "<disk type='network' device='disk'><auth username='u'><secret type='ceph' usage='s'/></auth>"
+    "<source protocol='rbd' name='pool/image'><host name='one' port='6789'/></source><target dev='vda' bus='virtio'/>"
+    "<boot order='1'/></disk>"
+)
+ENCRYPTED = (
+    "<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='/e.qcow2'>"
+    "<encryption format='luks'><secret type='passphrase' usage='e'/></encryption></source>"
+    "<target dev='vda' bus='virtio'/></disk>"
+)
+INITIATED = (
+    "<disk type='network' device='disk'><source protocol='iscsi' name='iqn.2026-01.org.example:d/1'>"
+    "<host name='h' port='3260'/><initiator><iqn name='iqn.2026-01.org.example:c'/></initiator></source>"
+    "<target dev='vda' bus='virtio'/></disk>"
+)
+
+
+@pytest.mark.parametrize(
+    ("device", "kind", "identifier", "change", "gone"),
+    [
+        (REMOTE, "Disk", "vda", {"BootOrder": 0}, "//disk/boot"),
+        (REMOTE, "Disk", "vda", {"UserName": ""}, "//auth"),
+        (ENCRYPTED, "Disk", "vda", {"EncryptionFormat": ""}, "//encryption"),
+        (INITIATED, "Disk", "vda", {"InitiatorName": ""}, "//initiator"),
+        ("<sound model='ich6'><audio id='1'/></sound>", "Audio", "sound:0", {"AudioID": 0}, "//sound/audio"),
+        ("<graphics type='vnc'><audio id='1'/></graphics>", "Graphics", "vnc", {"AudioID": 0}, "//graphics/audio"),
+    ],
+)
+def test_what_is_taken_away_leaves_no_part_of_it(
+    site: Stopped, device: str, kind: str, identifier: str, change: dict[str, Any], gone: str
+) -> None:
+    site.put(device + "<audio id='1' type='none'/>")
+    assert site.find(gone)
+    assert site.modify(kind, identifier, **change) == 0
+    assert site.find(gone) == []
+
+
 def test_the_empty_text_takes_a_setting_away(site: Stopped) -> None:
     site.put(rest="<cpu mode='host-passthrough'/>")
     assert site.modify_system(CPUMode="") == 0

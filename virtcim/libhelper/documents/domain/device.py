@@ -16,6 +16,7 @@ class Device(Mapped):
     __slots__ = ("_kept",)
 
     tag: ClassVar[str]
+    never_empty: ClassVar[tuple[str, ...]] = ("boot",)
     boot_order = Int("boot/@order")
     boot_loadparm = Text("boot/@loadparm")
     alias_name = Text("alias/@name")

@@ -264,10 +264,24 @@ class Disk(StorageSource, DiskTarget, VirtioOptions, Device):
         # Only a directory is shown in this format.
         Replacement(fields=("type",), takes=("driver/@type",), among=frozenset({"dir"})),
         Replacement(fields=("type",), takes=("source/@startupPolicy",), among=frozenset({"nvme", "vhostuser"})),
+        # A secret is that of somebody, and of something that is encrypted.
+        Replacement(fields=("auth_username",), takes=("auth",), among=frozenset({None})),
+        Replacement(fields=("source_auth_username",), takes=("source/auth",), among=frozenset({None})),
+        Replacement(fields=("encryption_format",), takes=("encryption",), among=frozenset({None})),
+        Replacement(fields=("source_encryption_format",), takes=("source/encryption",), among=frozenset({None})),
         # Images on this host can be missing when a guest starts, and have labels; libvirt takes neither for others.
         Replacement(fields=("source_protocol",), takes=("source/@startupPolicy", "source/seclabel")),
         # The images below, and how they are cached, are those that the header of this format names.
         Replacement(fields=("driver_type",), takes=("backingStore", "driver/metadata_cache")),
+    )
+    never_empty = (
+        *Device.never_empty,
+        "auth",
+        "encryption",
+        "source/auth",
+        "source/encryption",
+        "source/initiator/iqn",
+        "source/initiator",
     )
     type = Text("@type")
     device = Text("@device")

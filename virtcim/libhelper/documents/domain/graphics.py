@@ -68,6 +68,7 @@ class Graphics(Device):
             ),
         ),
     )
+    never_empty = (*Device.never_empty, "audio")
     type = Text("@type")
     port = Int("@port")
     tls_port = Int("@tlsPort")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from virtcim.libhelper.documents.domain.device import Device, GuestNetwork, ReadOnlyShareable, Rom, Teaming
 from virtcim.libhelper.documents.domain.disk import SourceHost
-from virtcim.libhelper.xml.mapping import Attributes, Items, OnOff, Text, YesNo
+from virtcim.libhelper.xml.mapping import Attributes, Items, OnOff, Replacement, Text, YesNo
 
 __all__ = ["Hostdev"]
 
@@ -13,6 +13,8 @@ class Hostdev(GuestNetwork, ReadOnlyShareable, Teaming, Rom, Device):
     """A `<hostdev>`."""
 
     tag = "hostdev"
+    replacements = (Replacement(fields=("source_auth_username",), takes=("source/auth",), among=frozenset({None})),)
+    never_empty = (*Device.never_empty, "source/auth", "source/initiator/iqn", "source/initiator", "teaming")
     mode = Text("@mode")
     type = Text("@type")
     managed = YesNo("@managed")

@@ -124,7 +124,15 @@ class Interface(VirtualPort, Bandwidth, Vlan, GuestNetwork, Teaming, Rom, Virtio
         Replacement(fields=("virtualport_type",), takes=("virtualport/parameters",)),
         Replacement(fields=("model_type",), takes=("driver",)),
     )
-    never_empty = ("vlan", "virtualport", "teaming", "bandwidth/inbound", "bandwidth/outbound", "bandwidth")
+    never_empty = (
+        *Device.never_empty,
+        "vlan",
+        "virtualport",
+        "teaming",
+        "bandwidth/inbound",
+        "bandwidth/outbound",
+        "bandwidth",
+    )
     type = Text("@type")
     managed = YesNo("@managed")
     trust_guest_rx_filters = YesNo("@trustGuestRxFilters")

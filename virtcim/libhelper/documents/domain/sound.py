@@ -13,6 +13,7 @@ class Sound(Device):
 
     tag = "sound"
     replacements = (Replacement(fields=("model",), takes=("codec", "address")),)
+    never_empty = (*Device.never_empty, "audio")
     model = Text("@model")
     codec_types = Texts("codec/@type")
     audio_id = Int("audio/@id")
