@@ -8,12 +8,14 @@ import http.client
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +27,7 @@ from tests.bed import RawClient, Server, wait_until
 from tests.bed.server import COMMAND, ROOT, class_parameter, run_command
 from virtcim.app.config import ConfigError, Settings
 from virtcim.app.serving import _platform_of, _search
+from virtcim.frontends.http.listener import ACCEPT_PAUSE
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.platforms.base import BusDefaults, Feature, Platform
 from virtcim.platforms.registry import Registry
@@ -320,6 +323,25 @@ def test_drop_in_mode(serve: Callable[..., Server]) -> None:
 def test_drop_in_mode_in_a_namespace_that_does_not_exist(serve: Callable[..., Server]) -> None:
     with pytest.raises(AssertionError, match=r"compatibility\.namespaces: Namespace root/vitr does not exist"):
         serve("test:///default", config='[compatibility]\nlibvirt_cim = true\nnamespaces = ["root/vitr"]\n')
+
+
+def test_a_server_out_of_descriptors_says_so_once_and_serves_when_it_has_some(serve: Callable[..., Server]) -> None:
+    server = serve("test:///default")
+    before = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
+    taken = max(int(each.name) for each in Path(f"/proc/{server.pid}/fd").iterdir()) + 1
+    resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (taken, before[1]))
+    held = []
+    complaint = "No connection can be accepted"
+    while complaint not in server.errors:
+        assert len(held) < 600, server.errors
+        held.append(socket.create_connection((server.host, server.port)))
+        time.sleep(ACCEPT_PAUSE)
+    time.sleep(10 * ACCEPT_PAUSE)  # in which it tries again and again
+    assert server.errors.count(complaint) == 1
+    resource.prlimit(server.pid, resource.RLIMIT_NOFILE, before)
+    assert len(server.wbemcli("ein", "Test_ComputerSystem")) == 1
+    for each in held:
+        each.close()
 
 
 def test_ends_in_time_under_load(serve: Callable[..., Server], tmp_path: Path) -> None:
