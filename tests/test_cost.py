@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import socket
+import ssl
+from contextlib import ExitStack
 from pathlib import Path
 
 from bench.measure import memory_mib, operations
@@ -17,6 +20,11 @@ MOST_OF_AN_INSTANCE = 800
 
 #: KiB of memory for each guest whose classes were all read.
 MOST_OF_A_GUEST = 60
+
+CONNECTIONS = 40
+
+#: KiB of memory for each idle connection by TLS.
+MOST_OF_A_CONNECTION = 160
 
 #: The heaps of glibc's arenas begin at multiples of this.
 HEAP = 64 << 20
@@ -56,3 +64,23 @@ def test_guests_take_little_memory(tmp_path: Path) -> None:
             assert arenas(server.pid) <= 1
     assert of_an_instance < MOST_OF_AN_INSTANCE
     assert (memory[GUESTS] - memory[1]) * 1024 / GUESTS < MOST_OF_A_GUEST
+
+
+def test_idle_connections_take_little_memory() -> None:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    arguments = ["--listen-https", "127.0.0.1:0", "--tls", "self-signed"]
+    with Server("test:///default", arguments=arguments, guarded=False) as server, ExitStack() as opened:
+
+        def connect() -> None:
+            plain = opened.enter_context(socket.create_connection(("127.0.0.1", server.https_port)))
+            secured = opened.enter_context(context.wrap_socket(plain))
+            secured.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert secured.recv(4096).startswith(b"HTTP/1.1 200 ")
+
+        connect()
+        before, _ = memory_mib(server.pid)
+        for _ in range(CONNECTIONS):
+            connect()
+        after, _ = memory_mib(server.pid)
+    assert (after - before) * 1024 / CONNECTIONS < MOST_OF_A_CONNECTION

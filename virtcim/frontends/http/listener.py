@@ -15,6 +15,7 @@ import socket
 import ssl
 import stat
 import time
+from asyncio.sslproto import SSLProtocol
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,6 +30,11 @@ BACKLOG = 1024
 
 ACCEPT_PAUSE = 0.1
 """Seconds until the next try, when there are no descriptors left."""
+
+TLS_BUFFER = 32 * 1024
+"""Bytes that a TLS connection reads at once, two of the largest records.  asyncio makes a buffer of this size for each
+connection, which it has as long as it is open; with the 256 KiB that asyncio takes by itself, as many connections as
+there may be at one time would take 512 MiB for requests that are small."""
 
 COMPLAINT_INTERVAL = 60.0
 """Seconds between two log lines that say so."""
@@ -166,6 +172,8 @@ class Listener:
     def start(self) -> None:
         """Accept from now on."""
         self.endpoint.socket.setblocking(False)
+        # There is no other way to tell asyncio.
+        SSLProtocol.max_size = TLS_BUFFER
         self._accepting = asyncio.create_task(self._accept())
 
     async def _accept(self) -> None:
