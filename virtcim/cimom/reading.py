@@ -185,10 +185,13 @@ class Reader:
         """The ways that lead on from an instance, each with that instance and one that is found, as far as who asks
         may read where that lives.  The same one may be found on several ways."""
         source = self.source(scope, path)
+        readable = {scope.namespace.name: True}
         for direction in scope.namespace.directions(source.class_name):
             if direction.may_pass(filters):
                 for other in direction.follow(source, filters, scope.context):
-                    if other.namespace == scope.namespace.name or scope.may_read(other.namespace):
+                    if other.namespace not in readable:
+                        readable[other.namespace] = scope.may_read(other.namespace)
+                    if readable[other.namespace]:
                         yield direction, source, other
 
     def _is_declared(self, instance: Instance) -> bool:

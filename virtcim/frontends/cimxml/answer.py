@@ -201,13 +201,28 @@ def _with_path(
     """
     pieces: list[bytes] = []
     end = f"</{tag}>".encode()
+    forms: dict[tuple[str, str], tuple[NamespaceWriter, Table, bytes, bytes]] = {}
     for instance in instances:
-        own = place.of(instance)
-        encoded = own.encoded(instance, own.table(instance.class_name, projection, quirks.plain_arrays))
+        kind = instance.namespace, instance.class_name
+        form = forms.get(kind)
+        if form is None:
+            form = forms[kind] = _form(place.of(instance), instance.class_name, projection, quirks, tag)
+        own, table, start, name_end = form
+        encoded = own.encoded_inside(instance, table)
         if encoded is not None:
             name, body = encoded
-            pieces += (own.path_start("INSTANCEPATH", tag), name, b"</INSTANCEPATH>", *body, end)
+            pieces += (start, name, name_end, *body, end)
     return pieces
+
+
+def _form(
+    own: NamespaceWriter, class_name: str, projection: Projection, quirks: Quirks, tag: str
+) -> tuple[NamespaceWriter, Table, bytes, bytes]:
+    """What writes the instances of a class, each with its path before it: with the table, and what stands before and
+    behind that which is an instance's own in its INSTANCENAME."""
+    start, name_end = own.encoder.name_frame(class_name)
+    table = own.table(class_name, projection, quirks.plain_arrays)
+    return own, table, own.path_start("INSTANCEPATH", tag) + start, name_end + b"</INSTANCEPATH>"
 
 
 def _paths(place: NamespaceWriter, instances: Iterable[Instance], tag: str = "") -> list[bytes]:

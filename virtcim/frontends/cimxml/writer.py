@@ -91,11 +91,11 @@ class NamespaceWriter:
 
         None when the instance is broken; the log tells why.
         """
-        found = self._encoded(instance, table)
+        found = self.encoded_inside(instance, table)
         return None if found is None else (self._whole_name(instance, found[0]), found[1])
 
-    def _encoded(self, instance: Instance, table: Table | None) -> tuple[bytes, Body] | None:
-        """Likewise, with what is its own of the INSTANCENAME."""
+    def encoded_inside(self, instance: Instance, table: Table | None) -> tuple[bytes, Body] | None:
+        """Likewise, with what is its own of the INSTANCENAME (`name_frame`)."""
         try:
             return (self._name_of(instance), NO_BODY) if table is None else self._name_and_body(instance, table)
         except Exception:
@@ -228,7 +228,7 @@ class NamespaceWriter:
         """What is its own in the INSTANCENAME, and the INSTANCE, of every instance; and whether all of them were taken
         from the cache."""
         if self._classes[extent.class_name].is_association:
-            return list(filter(None, (self._encoded(each, table) for each in extent.instances))), False
+            return list(filter(None, (self.encoded_inside(each, table) for each in extent.instances))), False
         bucket = self._cache.bucket(self.name, extent.class_name)
         found: list[tuple[bytes, Body]] = []
         missed = 0
@@ -242,7 +242,7 @@ class NamespaceWriter:
                     found.append((name, body))
                     continue
             missed += 1
-            encoded = self._encoded(instance, table)
+            encoded = self.encoded_inside(instance, table)
             if encoded is not None:
                 found.append(encoded)
         if len(bucket) > len(found):
