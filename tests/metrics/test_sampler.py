@@ -13,6 +13,7 @@ from tests.bed.server import wait_until
 from tests.metrics.node import serve_node, uuid_of
 from virtcim.libhelper.inventory.records import Domain
 from virtcim.libhelper.metrics import Sampler
+from virtcim.libhelper.metrics.reading import read_guests
 from virtcim.libhelper.metrics.sample import TOTALS
 from virtcim.libhelper.settings import HypervisorSettings
 
@@ -140,15 +141,37 @@ def test_questions_without_an_answer_are_few_and_late_answers_are_dropped() -> N
 
 
 class ChangingGuests(NoGuests):
-    """A connection to a hypervisor with a guest that is off and one that runs, each told of in another object."""
+    """A connection to a hypervisor with a guest that is off and one that runs, each told of in another object.
 
-    def __init__(self) -> None:
+    Parameters:
+        tries: how often the one that runs has to be asked for before it is not held by another operation.
+    """
+
+    def __init__(self, tries: int = 1) -> None:
         self.clock = 0
+        self.tries = tries
+        self.asked = 0
 
     def getAllDomainStats(self, groups: int, flags: int) -> list[Any]:
         self.clock += 1
-        figures = {"off": {"state.state": 5, "vcpu.maximum": 2}, "on": {"state.state": 1, "cpu.time": self.clock}}
-        return [(SimpleNamespace(UUIDString=lambda uuid=uuid: uuid), told) for uuid, told in figures.items()]
+        self.asked = 0
+        off = (SimpleNamespace(UUIDString=lambda: "off"), {"state.state": 5, "vcpu.maximum": 2})
+        return [off, *self.domainListGetStats([SimpleNamespace(UUIDString=lambda: "on")], groups, flags)]
+
+    def domainListGetStats(self, handles: list[Any], groups: int, flags: int) -> list[Any]:
+        [on] = handles
+        self.asked += 1
+        more = {"balloon.rss": 1, "block.0.rd.bytes": 512} if self.asked >= self.tries else {}
+        return [(on, {"state.state": 1, "cpu.time": self.clock, **more})]
+
+
+def test_a_guest_that_is_held_for_a_moment_is_asked_again() -> None:
+    for tries, is_told in ((1, True), (2, True), (3, True), (99, False)):
+        guests = ChangingGuests(tries)
+        told, held = read_guests(guests, [])  # type: ignore[arg-type]
+        assert list(told) == ["off", "on"]
+        assert ("block.0.rd.bytes" in told["on"], held) == (is_told, frozenset() if is_told else frozenset({"on"}))
+        assert guests.asked == min(tries, 3)
 
 
 def test_figures_that_stay_the_same_are_there_once() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -51,6 +52,10 @@ _RUNNING = frozenset({1, 2, 3, 4, 7})
 """States in which there is a guest to ask: running, blocked, paused, shutting down, suspended by its own power
 management."""
 
+_PAUSES = (0.01, 0.04)
+"""Seconds after which guests are asked again that another operation holds: most hold one for no longer than to ask
+something, as this does."""
+
 _NET = ("rx.bytes", "rx.pkts", "rx.errs", "rx.drop", "tx.bytes", "tx.pkts", "tx.errs", "tx.drop")
 _BLOCK = ("rd.reqs", "rd.bytes", "wr.reqs", "wr.bytes")
 
@@ -77,12 +82,13 @@ def read_guests(connection: libvirt.virConnect, domains: Iterable[Domain]) -> tu
         if not LibvirtError.of(error).is_unsupported:
             raise
     else:
-        told = {}
-        answer.reverse()
-        while answer:  # each part of it goes as soon as it is taken over: it is larger than what is made of it
-            handle, fields = answer.pop()
-            told[handle.UUIDString()] = _with_shared_names(_own_figures(fields))
-        return told, frozenset(uuid for uuid, fields in told.items() if _is_held(fields))
+        told: dict[str, Fields] = {}
+        held = _take_over(answer, told)
+        for pause in _PAUSES:
+            if held:
+                time.sleep(pause)
+                held = _take_over(connection.domainListGetStats(held, GROUPS, NOWAIT | ENFORCE), told)
+        return told, frozenset(handle.UUIDString() for handle in held)
     found = {}
     handles = {each.UUIDString(): each for each in connection.listAllDomains()}
     for domain in domains:
@@ -92,6 +98,20 @@ def read_guests(connection: libvirt.virConnect, domains: Iterable[Domain]) -> tu
                 found[domain.uuid] = _with_shared_names(_read_guest(known, domain))
     connection.getLibVersion()
     return found, frozenset()
+
+
+def _take_over(
+    answer: list[tuple[libvirt.virDomain, dict[str, Any]]], told: dict[str, Fields]
+) -> list[libvirt.virDomain]:
+    """Take figures over into `told`, and give the guests that run and were not asked."""
+    held = []
+    answer.reverse()
+    while answer:  # each part of it goes as soon as it is taken over: it is larger than what is made of it
+        handle, fields = answer.pop()
+        told[handle.UUIDString()] = own = _with_shared_names(_own_figures(fields))
+        if _is_held(own):
+            held.append(handle)
+    return held
 
 
 def _own_figures(fields: Mapping[str, Any]) -> Mapping[str, Any]:
