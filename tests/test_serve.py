@@ -330,7 +330,7 @@ def test_a_server_out_of_descriptors_says_so_once_and_serves_when_it_has_some(se
     before = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
     taken = max(int(each.name) for each in Path(f"/proc/{server.pid}/fd").iterdir()) + 1
     resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (taken, before[1]))
-    held = []
+    held: list[socket.socket] = []
     complaint = "No connection can be accepted"
     while complaint not in server.errors:
         assert len(held) < 600, server.errors
