@@ -10,10 +10,8 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from virtcim.cimom.indications.filters import CompiledFilter, FilterCompiler
@@ -61,7 +59,8 @@ class EventStream:
         position: number of the last event that it was given.
         dropped: number of the last event for it that is not kept any more.
         closed: whether it gets nothing any more.
-        wake: called, in any thread, when there may be something new; None while the client is away.
+        wake: called, in any thread, when there may be something new, and waits for nothing; None while the client is
+            away.
         away_since: when it went, by `time.monotonic`.
     """
 
@@ -96,6 +95,10 @@ class ActiveStream:
 class EventStreams:
     """All streams.  Safe to use from several threads at once.
 
+    A client's connection lives in an event loop, which never waits for the lock: `attach`, `detach` and `take` do with
+    what is read and assigned in one step.  Whoever holds the lock may be waiting for the interpreter, behind all others
+    that compute.
+
     Parameters:
         compiler: checks filters.
         settings: limits.
@@ -112,8 +115,9 @@ class EventStreams:
         self._settings = settings
         self._lock = threading.RLock()
         self._streams: dict[str, EventStream] = {}
-        self._kept: deque[Event] = deque()
+        self._kept: dict[int, Event] = {}
         self._size = 0
+        self._first = 1
         self._last = 0
         self.active: Mapping[str, tuple[ActiveStream, ...]] = {}
         self.sources: frozenset[str] = frozenset()
@@ -168,7 +172,7 @@ class EventStreams:
         if not away:
             text = f"{len(streams)} streams of events are followed{whose}; expected fewer than {most}"
             raise CIMError(Status.SERVER_LIMITS_EXCEEDED, f"{text} (indications.{limit})")
-        del self._streams[min(away, key=lambda each: each.away_since).key]
+        self._forget([min(away, key=lambda each: each.away_since)])
 
     def select(self, stream: EventStream, queries: Iterable[tuple[str, str]], namespaces: Sequence[str]) -> None:
         """Say what a stream tells of from now on; what was selected before is told nevertheless.
@@ -198,56 +202,65 @@ class EventStreams:
     def find(self, key: str, principal: Principal) -> EventStream | None:
         """Find the stream of a client that comes back; None where it is not known any more."""
         stream = self._streams.get(key)
-        return stream if stream is not None and stream.principal == principal else None
+        return stream if stream is not None and stream.principal == principal and not stream.closed else None
 
     def attach(self, stream: EventStream, position: int, wake: Callable[[], None]) -> None:
-        """Take note that a client is here.
+        """Take note that a client is here; in the thread of its event loop.
 
         Parameters:
             stream: its stream; another connection that has it loses it.
             position: number of the last event that it knows.
             wake: see `EventStream`.
         """
-        with self._lock:
-            before, stream.wake = stream.wake, wake
-            stream.position = min(position, self._last)
+        before, stream.wake = stream.wake, wake
+        stream.position = min(position, self._last)
         if before is not None:
             before()
 
     def detach(self, stream: EventStream, wake: Callable[[], None]) -> None:
-        """Take note that a client has gone, unless another connection has its stream already."""
-        with self._lock:
-            if stream.wake is wake:
-                stream.wake, stream.away_since = None, time.monotonic()
+        """Take note that a client has gone, unless another connection has its stream already; in the same thread."""
+        if stream.wake is wake:
+            stream.away_since = time.monotonic()
+            stream.wake = None
 
     def take(self, stream: EventStream, most: int) -> tuple[list[Event], bool]:
-        """Take the next events of a stream, and whether some before them are missing."""
-        with self._lock:
-            is_missing = stream.position < stream.dropped
-            first = self._kept[0].number if self._kept else self._last + 1
-            found = []
-            stream.position = max(stream.position, first - 1)
-            for event in islice(self._kept, stream.position + 1 - first, None):
-                stream.position = event.number
-                if stream in event.streams:
-                    found.append(event)
-                    if len(found) >= most:
-                        break
-            return found, is_missing
+        """Take the next events of a stream, and whether some before them are missing; in the thread of its event loop.
+
+        Another thread may put and drop events meanwhile: it says what it drops before it does so, and what it puts
+        afterwards.
+        """
+        found: list[Event] = []
+        number = max(stream.position, self._first - 1)
+        is_missing = stream.position < stream.dropped
+        while number < self._last and len(found) < most:
+            number += 1
+            event = self._kept.get(number)
+            if event is None:
+                is_missing = is_missing or number <= stream.dropped
+            elif stream in event.streams:
+                found.append(event)
+        stream.position = number
+        return found, is_missing
+
+    def stop(self, stream: EventStream) -> None:
+        """End a stream at once, without waiting: nothing more is told, and `sweep` gives back what it takes."""
+        stream.closed = True
+        if (wake := stream.wake) is not None:
+            wake()
 
     def close(self, stream: EventStream) -> None:
         """End a stream: whoever has it is not told anything any more."""
         with self._lock:
             self._forget([stream])
         self._tell()
-        if stream.wake is not None:
-            stream.wake()
 
     def sweep(self) -> None:
-        """Forget the streams whose clients stay away."""
+        """Forget the streams that have ended, and those whose clients stay away."""
         over = time.monotonic() - self._settings.stream_seconds
         with self._lock:
-            gone = [each for each in self._streams.values() if each.wake is None and each.away_since < over]
+            gone = [
+                each for each in self._streams.values() if each.closed or (each.wake is None and each.away_since < over)
+            ]
             self._forget(gone)
         if gone:
             self._tell()
@@ -260,26 +273,30 @@ class EventStreams:
             namespace: of what it is about.
             body: of the indication.
         """
-        streams = frozenset(recipients)
+        streams = frozenset(each for each in recipients if not each.closed)
         with self._lock:
-            self._last += 1
-            self._kept.append(Event(self._last, namespace, body, streams))
+            number = self._last + 1
+            self._kept[number] = Event(number, namespace, body, streams)
+            self._last = number
             self._size += body.size
-            while self._size > self._settings.stream_bytes and len(self._kept) > 1:
-                event = self._kept.popleft()
-                self._size -= event.body.size
+            while self._size > self._settings.stream_bytes and self._first < number:
+                event = self._kept[self._first]
                 for each in event.streams:
                     each.dropped = event.number
+                self._first += 1
+                del self._kept[event.number]
+                self._size -= event.body.size
         for each in streams:
             if (wake := each.wake) is not None:
                 wake()
 
     def _forget(self, streams: Iterable[EventStream]) -> None:
         for each in streams:
-            each.closed = True
             self._streams.pop(each.key, None)
+            self.stop(each)
         self._index()
         if not self._streams:
+            self._first = self._last + 1
             self._kept.clear()
             self._size = 0
 

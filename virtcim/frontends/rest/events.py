@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -21,7 +22,7 @@ from virtcim.providers.interface import EmbeddedInstance
 from virtcim.schema.classes import ClassStore
 from virtcim.schema.paths import parse_path
 
-__all__ = ["Events"]
+__all__ = ["Events", "News", "Turns"]
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,73 @@ KINDS = {"CIM_InstCreation": "created", "CIM_InstModification": "modified", "CIM
 
 MAX_CLASSES = 50
 
+WOKEN = 2
+"""Streams that are woken in one turn of the event loop, for which all others wait.  To send takes a fraction of a
+millisecond, and the interpreter is given away for it each time: beside threads that compute it comes back late."""
+
+PAUSE = 0.004
+"""Seconds between two such turns.  A hundred streams with news for each of them get theirs five times a second, several
+events in one piece."""
+
+
+class News:
+    """What somebody in an event loop waits for.
+
+    Attributes:
+        come: set in the thread of the loop.
+        is_due: whether it is going to be set.
+    """
+
+    __slots__ = ("come", "is_due")
+
+    def __init__(self) -> None:
+        self.come = asyncio.Event()
+        self.is_due = False
+
+
+class Turns:
+    """Wakes those who wait for news in an event loop, a few of them at a time.
+
+    Without a lock, as the loop would wait for it behind threads that compute; each step is one that nobody interrupts.
+    One event is news for a hundred streams: the loop is called once.
+
+    Parameters:
+        loop: of all who wait.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._due: deque[News] = deque()
+        self._is_called = False
+
+    def wake(self, news: News) -> None:
+        """Have somebody woken soon; called in any thread, waits for nothing."""
+        if news.is_due:
+            return
+        news.is_due = True
+        self._due.append(news)
+        self._call()
+
+    def _call(self) -> None:
+        """Call the loop, unless it is going to look anyway."""
+        if not self._is_called:
+            self._is_called = True
+            self._loop.call_soon_threadsafe(self._wake_some)
+
+    def _wake_some(self) -> None:
+        """Wake those whose turn it is, and look again after a pause; until there is nobody."""
+        if not self._due:
+            self._is_called = False
+            if self._due:  # since it was looked at, by somebody who still took the loop for called
+                self._call()
+            return
+        for _ in range(min(WOKEN, len(self._due))):
+            news = self._due.popleft()
+            # Before it is set: who has more from now on says so again.
+            news.is_due = False
+            news.come.set()
+        self._loop.call_later(PAUSE, self._wake_some)
+
 
 class Events:
     """Sends what happens.
@@ -52,11 +120,13 @@ class Events:
     Parameters:
         streams: where it comes from.
         classes: the class store.
+        turns: of all streams.
     """
 
-    def __init__(self, streams: EventStreams, classes: ClassStore) -> None:
+    def __init__(self, streams: EventStreams, classes: ClassStore, turns: Turns) -> None:
         self._streams = streams
         self._classes = classes
+        self._turns = turns
 
     def open(self, query: Mapping[str, str], last: str, caller: Caller) -> tuple[EventStream, int, bool]:
         """Begin a stream, or find that of a client that comes back, which may select otherwise from now on.  May take
@@ -104,7 +174,7 @@ class Events:
         found = self._find(last, caller)
         if found is None:
             raise Refusal(404, f"lastEventId: {last[:60]!r} is of no stream; expected that of an event")
-        self.close(found)
+        self._streams.close(found)
 
     def _queries(self, query: Mapping[str, str]) -> list[tuple[str, str]]:
         """What selects: the query that is given, else one for each class, else everything."""
@@ -129,9 +199,9 @@ class Events:
         """Write a list of alerts, each as the data of its event."""
         return [b'{"alerts":[', b",".join(self._shown(each)[1] for each in alerts), b"]}"]
 
-    def close(self, stream: EventStream) -> None:
-        """End a stream: its user has logged out, or does not come back to it."""
-        self._streams.close(stream)
+    def stop(self, stream: EventStream) -> None:
+        """Tell a client nothing any more, at once: its user has logged out."""
+        self._streams.stop(stream)
 
     async def send(self, stream: EventStream, position: int, is_missing: bool, sender: Sender) -> None:
         """Send what happens until the client is gone, or may not know of it any more.
@@ -142,33 +212,37 @@ class Events:
             is_missing: whether it has to be told that some before that are missing.
             sender: sends.
         """
-        news, loop = asyncio.Event(), asyncio.get_running_loop()
+        news = News()
 
         def wake() -> None:
-            loop.call_soon_threadsafe(news.set)
+            self._turns.wake(news)
 
         self._streams.attach(stream, position, wake)
         try:
             begin = _written("begin", f"{stream.key}.{position}", dumped({"kind": "begin"}))
             await sender.send(f"retry: {RETRY}\n".encode() + begin)
             while not stream.closed and stream.wake is wake:
-                news.clear()
+                news.come.clear()
                 events, is_broken = self._streams.take(stream, MOST)
                 pieces = []
                 if is_missing or is_broken:
                     pieces.append(_written("gap", f"{stream.key}.{stream.position}", dumped({"kind": "gap"})))
                     is_missing = False
                 for event in events:
+                    if event.shown is None:
+                        # A hundred of them, each made anew, would take longer than others may wait.
+                        await asyncio.sleep(0)
                     kind, data = self._shown(event)
                     pieces.append(_written(kind, f"{stream.key}.{event.number}", data))
                 if pieces:
                     await sender.send(b"".join(pieces))
-                if len(events) < MOST:
-                    try:
-                        async with asyncio.timeout(HEARTBEAT):
-                            await news.wait()
-                    except TimeoutError:
-                        await sender.send(f": {stream.position}\nid: {stream.key}.{stream.position}\n\n".encode())
+                if len(events) == MOST:
+                    wake()  # there may be more, to be sent in a turn of its own
+                try:
+                    async with asyncio.timeout(HEARTBEAT):
+                        await news.come.wait()
+                except TimeoutError:
+                    await sender.send(f": {stream.position}\nid: {stream.key}.{stream.position}\n\n".encode())
         finally:
             self._streams.detach(stream, wake)
 

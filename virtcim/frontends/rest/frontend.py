@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -20,7 +21,7 @@ from virtcim.frontends.http.sending import Outgoing
 from virtcim.frontends.rest.answers import JSON_TYPE, Answer, Refusal, compressed, error_answer, json_answer, refused
 from virtcim.frontends.rest.calls import Call
 from virtcim.frontends.rest.consoles import KINDS, PROTOCOL, TICKET_SECONDS, Consoles
-from virtcim.frontends.rest.events import Events
+from virtcim.frontends.rest.events import Events, Turns
 from virtcim.frontends.rest.openapi import describe
 from virtcim.frontends.rest.operations import Operations
 from virtcim.frontends.rest.pages import Pages
@@ -108,6 +109,7 @@ class REST:
         self.consoles: Consoles | None = None
         self._described: tuple[frozenset[str], list[bytes]] | None = None
         self._pages = Pages()
+        self._turns: Turns | None = None
         route = partial(Route, identify=self.sessions.identify, refuse=_refusal)
         self.routes = (
             Route("GET", self._pages.answer, "/*", public=True),
@@ -251,6 +253,12 @@ class REST:
 
         return _reply(Answer(), await exchange.run(work, waits=waits))
 
+    def _events(self, streams: EventStreams) -> Events:
+        """Give what sends events, in the loop that all of them are sent in."""
+        if self._turns is None:
+            self._turns = Turns(asyncio.get_running_loop())
+        return Events(streams, self._core.classes, self._turns)
+
     async def follow(self, exchange: Exchange) -> Reply:
         """Send what happens from now on, or since the client has gone."""
         # Before anything is waited for: it may be over then, and the stream would go on without it.
@@ -260,7 +268,7 @@ class REST:
                 raise Refusal(405, "HEAD: an answer that goes on has no end; expected GET", {"Allow": "GET"})
             if self.streams is None:
                 raise Refusal(404, "Nobody is told of changes here")
-            events, query = Events(self.streams, self._core.classes), _query(exchange.target)
+            events, query = self._events(self.streams), _query(exchange.target)
             last = exchange.headers.get("Last-Event-ID", query.get("lastEventId", "")).strip()
             stream, position, is_missing = await exchange.run(lambda: events.open(query, last, exchange.caller))
         except CIMError as exc:
@@ -269,7 +277,7 @@ class REST:
             return _reply(refused(exc.status, exc.text, exc.headers))
 
         async def send(sender: Sender) -> None:
-            told = contextlib.nullcontext() if session is None else session.told(partial(events.close, stream))
+            told = contextlib.nullcontext() if session is None else session.told(partial(events.stop, stream))
             with told:
                 await events.send(stream, position, is_missing, sender)
 
@@ -282,7 +290,7 @@ class REST:
         await self._changed_body(exchange)
         if self.streams is None:
             raise Refusal(404, "Nobody is told of changes here")
-        events, last = Events(self.streams, self._core.classes), _query(exchange.target).get("lastEventId", "")
+        events, last = self._events(self.streams), _query(exchange.target).get("lastEventId", "")
         await exchange.run(lambda: events.end(last, exchange.caller))
         return _reply(Answer(204))
 
@@ -292,7 +300,7 @@ class REST:
         streams, alerts = self.streams, self.alerts
         if streams is None or alerts is None:
             raise Refusal(404, "Nobody is told of alerts here")
-        events, principal = Events(streams, self._core.classes), exchange.caller.principal
+        events, principal = self._events(streams), exchange.caller.principal
         outgoing = await exchange.run(lambda: Outgoing(events.listed(alerts.of(principal))))
         return _reply(Answer(), outgoing)
 
