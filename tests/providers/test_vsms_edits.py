@@ -127,6 +127,7 @@ ELSEWHERE = frozenset(
 )
 #: What may change beside the path that the property names.
 BESIDE: dict[str, tuple[str, ...]] = {
+    "Arch": ("devices/emulator",),
     "BootDevices": ("devices/*/boot",),
     "BootOrder": ("os/boot", "devices/*/boot"),
     "ClockTimezone": ("clock",),

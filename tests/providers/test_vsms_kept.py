@@ -218,6 +218,15 @@ def test_another_console_takes_along_the_sound_of_spice(site: Stopped) -> None:
     assert site.find("//audio/@type") == ["none"]
 
 
+def test_another_architecture_takes_along_the_emulator_of_the_old_one(site: Stopped) -> None:
+    site.put()
+    before = site.find("//emulator/text()")
+    assert site.modify_system(Arch="i686") == 0
+    capabilities = etree.fromstring(site.daemon.virsh("capabilities").encode())
+    named = nodes(capabilities, "//guest/arch[@name='i686']/emulator/text()")
+    assert site.find("//emulator/text()") == named != before
+
+
 @pytest.mark.parametrize("before", ["host-passthrough", "host-model", "maximum"])
 @pytest.mark.parametrize("after", ["host-passthrough", "host-model", "maximum"])
 def test_another_processor_takes_along_what_the_old_one_was(site: Stopped, before: str, after: str) -> None:

@@ -44,7 +44,7 @@ from virtcim.libhelper.documents.domain.tpm import Tpm
 from virtcim.libhelper.documents.domain.video import Video
 from virtcim.libhelper.documents.domain.vsock import Vsock
 from virtcim.libhelper.documents.domain.watchdog import Panic, Watchdog
-from virtcim.libhelper.xml.mapping import Field, Flag, Int, Items, Mapped, Node, OnOff, Own, Text, YesNo
+from virtcim.libhelper.xml.mapping import Field, Flag, Int, Items, Mapped, Node, OnOff, Own, Replacement, Text, YesNo
 from virtcim.libhelper.xml.text import parse_xml
 
 __all__ = ["DEVICE_CLASSES", "DomainConfig", "device_class"]
@@ -173,7 +173,14 @@ class DomainConfig(
     """
 
     tag = "domain"
-    replacements = (*Boot.replacements, *Cpu.replacements, *Processors.replacements, *NumaTune.replacements)
+    replacements = (
+        *Boot.replacements,
+        *Cpu.replacements,
+        *Processors.replacements,
+        *NumaTune.replacements,
+        # An emulator is one of an architecture; libvirt puts that of the new one in its place.
+        Replacement(fields=("os_type_arch",), takes=("devices/emulator",)),
+    )
     type = Text("@type")
     id = Int("@id", writable=False)
     name = Own("name")
