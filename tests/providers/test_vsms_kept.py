@@ -218,6 +218,23 @@ def test_another_console_takes_along_the_sound_of_spice(site: Stopped) -> None:
     assert site.find("//audio/@type") == ["none"]
 
 
+def test_sound_through_spice_needs_a_display_of_it(site: Stopped) -> None:
+    site.put("<graphics type='vnc'/><audio id='1' type='none'/>")
+    refusal = site.refusal(site.modify, "Audio", "audio:1", ResourceSubType="spice")
+    assert "audio:1: ResourceSubType" in refusal
+    assert "expected a guest that has one" in refusal
+
+
+def test_sound_and_its_display_change_together(site: Stopped) -> None:
+    site.put("<graphics type='vnc'/><audio id='1' type='none'/>")
+    wanted = [
+        EmbeddedInstance(f"KVM_{kind}{RASD}", {"InstanceID": f"{NAME}/{identifier}", "ResourceSubType": "spice"})
+        for kind, identifier in (("Audio", "audio:1"), ("Graphics", "vnc"))
+    ]
+    assert site.call("ModifyResourceSettings", ResourceSettings=wanted) == 0
+    assert site.find("//audio/@type | //graphics/@type") == ["spice", "spice"]
+
+
 def test_another_architecture_takes_along_the_emulator_of_the_old_one(site: Stopped) -> None:
     site.put()
     before = site.find("//emulator/text()")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from virtcim.immutable import immutable
 from virtcim.libhelper.documents.domain import (
+    Audio,
     Controller,
     Device,
     Disk,
@@ -84,6 +85,8 @@ class Trace:
                 key = (device.mac_address or "").lower()
             case Controller():
                 key = (device.type, device.index, device.master_startport)  # those of one bus share its number
+            case Audio():
+                key = device.id
             case _:
                 same_tag = [other for other in config.devices if other.tag == device.tag]
                 key = next((place for place, other in enumerate(same_tag) if other is device), None)
@@ -244,6 +247,7 @@ def _check_live(edit: Edit, draft: Draft, now: Iterable[str]) -> None:
 def modify_resources(edit: Edit, wanted: Sequence[tuple[Target, ResourceRequest]]) -> None:
     """Change resources of one guest."""
     before = {id(document): document.config for document in edit.documents}
+    played: dict[int | None, str] = {}
     for target, resource in wanted:
         trace: Trace | None = None
         changed: dict[str, CIMValue] | None = None
@@ -259,8 +263,31 @@ def modify_resources(edit: Edit, wanted: Sequence[tuple[Target, ResourceRequest]
         if trace is None:
             raise CIMError(Status.FAILED, f"Device `{target.identifier}' not found")
         edit.written.append(trace)
+        if isinstance(device, Audio) and changed and "ResourceSubType" in changed:
+            played[device.id] = target.identifier
+    _settle_audio(edit, played)
     for document in edit.documents:
         check_host(edit.draft_context(document), before[id(document)])
+
+
+def _settle_audio(edit: Edit, played: Mapping[int | None, str]) -> None:
+    """Have the sound of the next start go with its displays, of which any may have changed.
+
+    Parameters:
+        edit: the change.
+        played: by their numbers, the identifiers of the backends that are to play through something else than before.
+
+    Raises:
+        ValueRefusedError: one of them is to play through a display that there is not.
+    """
+    for document in edit.documents:
+        settled = [] if document is edit.change.live else settle_audio(document)
+        refused = next((each for each in settled if each.id in played), None)
+        if refused is not None:
+            raise ValueRefusedError(
+                f"{played[refused.id]}: ResourceSubType {refused.type} plays through a SPICE display;"
+                " expected a guest that has one"
+            )
 
 
 def _check_kind(setting: ResourceSetting[object], resource: ResourceRequest) -> None:
@@ -319,7 +346,6 @@ def _write_device(
     if twin is not None:
         document.set(twin, {name: value for name, value in draft.fields.items() if name not in _OWN_OF_TWINS})
     _confirm(edit, setting.entry.identifier, draft, written)
-    settle_audio(document)
     return None if written is None else document.current(written)
 
 
@@ -388,6 +414,7 @@ def remove_resources(edit: Edit, targets: Sequence[Target]) -> None:
         for document, each in places:
             if each is not None and not any(each.device is other for other in gone):
                 gone += _remove(edit, document, each)
+    _settle_audio(edit, {})
 
 
 def _remove(edit: Edit, document: DomainDocument, setting: ResourceSetting[Device]) -> list[Device]:
@@ -403,6 +430,5 @@ def _remove(edit: Edit, document: DomainDocument, setting: ResourceSetting[Devic
     for each in removed:
         if edit.confirmation is not None:
             edit.confirmation.add_removed(setting.entry.identifier, each)
-    settle_audio(document)
     _count_memory(document, device, -1)
     return removed

@@ -27,8 +27,8 @@ from virtcim.libhelper.documents.domain.sound import Audio, Sound
 __all__ = ["has_spice", "make_room", "remove_device", "settle_audio", "settle_buses", "spellings_of", "twin_of"]
 
 _OF_SPICE = "spice"
-_ROOTS = {"pc": "pci", "pc-i440fx": "pci", "q35": "pcie", "pc-q35": "pcie", "virt": "pcie"}
-"""The bus that all others of a machine are on, by the name of the machine without its version."""
+_ROOTS = {"pc-q35": "pcie", "q35": "pcie", "virt": "pcie", "pc": "pci", "isapc": "isa"}
+"""The bus that all others of a machine are on, by what its name begins with; the rest of it is its version."""
 
 
 def twin_of(config: DomainConfig, device: Device) -> Device | None:
@@ -97,21 +97,26 @@ def has_spice(config: DomainConfig) -> bool:
     return any(isinstance(each, Graphics) and each.type == _OF_SPICE for each in config.devices)
 
 
-def settle_audio(document: DomainDocument) -> None:
-    """Have nothing play sound through SPICE in a domain whose last SPICE display went.
+def settle_audio(document: DomainDocument) -> list[Audio]:
+    """Have nothing play sound through SPICE in a domain that has no SPICE display.
 
     What a sound card names stays, silent.
+
+    Returns:
+        what played through it.
     """
     config = document.config
     if has_spice(config):
-        return
+        return []
     used = {each.audio_id for each in config.devices if isinstance(each, Sound | Graphics)}
-    for audio in [each for each in config.devices if isinstance(each, Audio) and each.type == _OF_SPICE]:
+    settled = [each for each in config.devices if isinstance(each, Audio) and each.type == _OF_SPICE]
+    for audio in settled:
         if audio.id in used:
             document.remove_device(audio)
             document.add_device(Audio, {"id": audio.id, "type": "none"})
         else:
             document.remove_device(audio)
+    return settled
 
 
 def settle_buses(document: DomainDocument, before: DomainConfig) -> None:
