@@ -28,6 +28,7 @@ from virtcim.libhelper.documents.domain import (
     ValueRejectedError,
     element_text,
 )
+from virtcim.libhelper.documents.domain.companions import settle_buses
 from virtcim.libhelper.documents.domain.domain import DEVICE_CLASSES
 from virtcim.libhelper.xml.mapping import (
     Attributes,
@@ -347,6 +348,32 @@ def test_what_is_declared_to_go_is_named_rightly() -> None:
         for replacement in cls.replacements:
             assert set(replacement.fields) <= cls.declared().keys(), cls
             assert all(path.startswith(tuple(f"{taken}/" for taken in replacement.takes)) for path in replacement.keeps)
+
+
+@pytest.mark.parametrize(
+    ("machine", "other", "settles"),
+    [
+        ("pc-i440fx-7.2", "pc-q35-7.2", True),
+        ("pc-i440fx-rhel7.6.0", "pc-q35-rhel9.4.0", True),
+        ("ubuntu", "q35", False),
+        ("pc", "pc-i440fx-jammy", False),
+        ("q35", "pc-q35-rhel9.4.0", False),
+        ("pc", "pcx", False),
+    ],
+)
+def test_the_buses_of_a_machine_go_where_another_is_known_to_have_others(
+    machine: str, other: str, settles: bool
+) -> None:
+    document = DomainDocument(
+        f"<domain><os><type machine='{machine}'>hvm</type></os><devices>"
+        "<controller type='pci' index='0' model='pci-root'/>"
+        "<interface type='user'><address type='pci' slot='0x03'/></interface></devices></domain>"
+    )
+    before = document.config
+    document.set(before, {"os_type_machine": other})
+    settle_buses(document, before)
+    buses = [device.tag for device in document.devices if device.tag == "controller" or device.address]
+    assert buses == ([] if settles else ["controller", "interface"])
 
 
 def test_adding_devices() -> None:

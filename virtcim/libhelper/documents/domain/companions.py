@@ -120,7 +120,7 @@ def settle_audio(document: DomainDocument) -> list[Audio]:
 
 
 def settle_buses(document: DomainDocument, before: DomainConfig) -> None:
-    """Take out the buses of the old machine, and the places on them, where a guest got one with other buses.
+    """Take out the buses of the old machine, and the places on them, where a guest got one that has others.
 
     What stands on a bus that the new machine does not have is for whoever asked to move first: libvirt refuses it.
 
@@ -129,7 +129,8 @@ def settle_buses(document: DomainDocument, before: DomainConfig) -> None:
         before: the domain as it was.
     """
     now = document.config
-    if _root_of(before) == _root_of(now) or not (before.os_type_machine and now.os_type_machine):
+    roots = {_root_of(before), _root_of(now)}
+    if len(roots) == 1 or None in roots:
         return
     buses_of_disks = {each.target_bus for each in now.devices if isinstance(each, Disk)}
     for device in now.devices:
@@ -143,6 +144,6 @@ def settle_buses(document: DomainDocument, before: DomainConfig) -> None:
 
 
 def _root_of(config: DomainConfig) -> str | None:
-    """The kind of bus that all others are on; None for a machine that has none, or is not known."""
-    name, _, version = (config.os_type_machine or "").rpartition("-")
-    return _ROOTS.get(name if version[:1].isdecimal() else config.os_type_machine or "")
+    """The kind of bus that all others are on; None for a machine of which that is not known."""
+    machine = config.os_type_machine or ""
+    return next((root for name, root in _ROOTS.items() if machine == name or machine.startswith(f"{name}-")), None)
