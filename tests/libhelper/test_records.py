@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.growth import assert_linear
+from virtcim.libhelper.inventory import records
 from virtcim.libhelper.inventory.records import Document
 
 
@@ -35,6 +36,42 @@ def test_a_compact_document_has_the_same_text() -> None:
     assert (document.text, document.digest, document.parsed()) == (text, digest, len(text))
     assert len(document.compressed) < len(text) // 10
     assert Document.decompressed(document.compressed, len).text == text
+
+
+@pytest.fixture
+def no_patterns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if no text had been compressed in this process."""
+    monkeypatch.setattr(records, "_patterns", {})
+
+
+def domain_xml(number: int) -> str:
+    """The XML of one of many guests that differ in little."""
+    devices = "".join(f"<disk><target dev='vd{letter}' bus='virtio'/></disk>" for letter in "abcdefghij")
+    return f"<domain type='kvm' id='{number}'><name>guest{number}</name><devices>{devices}</devices></domain>"
+
+
+@pytest.mark.usefixtures("no_patterns")
+def test_what_is_alike_is_compressed_by_the_first_of_it() -> None:
+    texts = [domain_xml(number) for number in range(100)]
+    documents: list[Document[int]] = [Document(text, len).compact() for text in texts]
+    assert [document.text for document in documents] == texts
+    assert all(len(document._data) < len(document.compressed) // 2 for document in documents)
+    assert len(records._patterns) == 1
+
+
+@pytest.mark.usefixtures("no_patterns")
+def test_the_texts_that_others_are_compressed_by_are_bounded() -> None:
+    texts = [f"<{'x' * number}>{'y' * 100_000}" for number in range(100)]
+    documents: list[Document[int]] = [Document(text, len).compact() for text in texts]
+    assert [document.text for document in documents] == texts
+    assert len(records._patterns) < 50
+    assert sum(map(len, records._patterns.values())) < 1 << 20
+
+
+def test_what_is_kept_is_read_without_what_it_was_compressed_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = [Document(domain_xml(number), len).compact().compressed for number in range(2)]
+    monkeypatch.setattr(records, "_patterns", {})
+    assert [Document.decompressed(each, len).text for each in kept] == [domain_xml(number) for number in range(2)]
 
 
 HOSTILE: dict[str, Callable[[int], str]] = {
