@@ -74,6 +74,15 @@ def test_what_is_kept_is_read_without_what_it_was_compressed_by(monkeypatch: pyt
     assert [Document.decompressed(each, len).text for each in kept] == [domain_xml(number) for number in range(2)]
 
 
+@pytest.mark.parametrize(
+    ("text", "named"), [("<domain><metadata/></domain>", False), ('<a xmlns="urn:virtcim:x"/>', True)]
+)
+def test_it_is_told_whether_there_is_anything_of_our_own(text: str, named: bool) -> None:
+    document: Document[int] = Document(text, len)
+    assert document.names_our_own is document.compact().names_our_own is named
+    assert Document.decompressed(document.compressed, len).names_our_own is named
+
+
 HOSTILE: dict[str, Callable[[int], str]] = {
     "tags": lambda n: "passwd=" + "<graphics " * n,
     "tags with values": lambda n: "<graphics passwd=" * n,

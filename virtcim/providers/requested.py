@@ -21,7 +21,7 @@ from xml.sax.saxutils import escape, unescape
 
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.hypervisor import Hypervisor
-from virtcim.libhelper.inventory.records import Change, ChangeKind, Domain
+from virtcim.libhelper.inventory.records import OWN_NAMESPACE, Change, ChangeKind, Domain
 from virtcim.providers.memo import Memo
 from virtcim.providers.states import RequestedState
 
@@ -49,7 +49,6 @@ SEED = "urn:virtcim:seed"
 _KEY = "virtcim"
 _LOOK_AGAIN = 0.5
 """Seconds between two looks at whether libvirt still holds a guest."""
-_OURS = "urn:virtcim:"
 _START = re.compile(r"<([\w:.-]+)\s+xmlns(?::\w+)?=(['\"])")
 _STATE = re.compile(r"[0-9]{1,5}")
 
@@ -60,11 +59,11 @@ def _own_elements(xml: str) -> Iterator[tuple[int, str, str, int]]:
     Goes through the text once: texts and attributes of a guest are its users'.
     """
     position = 0
-    while (found := xml.find(_OURS, position)) >= 0:
+    while (found := xml.find(OWN_NAMESPACE, position)) >= 0:
         start = xml.rfind("<", position, found)
         head = _START.match(xml, start) if start >= 0 else None
         if head is None or head.end() != found:
-            position = found + len(_OURS)
+            position = found + len(OWN_NAMESPACE)
             continue
         inside = xml.find(">", found) + 1
         namespace = xml[found : xml.find(head[2], found)]
@@ -202,8 +201,12 @@ class RequestedStates:
 
 
 def lasting_xml(domain: Domain) -> str:
-    """Give the XML in which the last request stands: a guest that is restored runs with that of when it was saved."""
-    return domain.defined_document.text if domain.defined_document is not None else domain.xml
+    """Give the XML in which the last request stands, and all else that virtcim keeps in it; "" where there is nothing.
+
+    A guest that is restored runs with that of when it was saved.
+    """
+    document = domain.defined_document or domain.live_document
+    return document.text if document is not None and document.names_our_own else ""
 
 
 def recorded_state(xml: str) -> int:

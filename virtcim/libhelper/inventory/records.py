@@ -36,6 +36,7 @@ __all__ = [
     "CAPABILITIES",
     "CHECKPOINTS",
     "NO_PARTS",
+    "OWN_NAMESPACE",
     "SNAPSHOTS",
     "VOLUMES",
     "Change",
@@ -81,6 +82,10 @@ _patterns: dict[bytes, bytes] = {}
 
 Parsed = TypeVar("Parsed")
 
+OWN_NAMESPACE = "urn:virtcim:"
+"""What the namespaces begin with of all that virtcim keeps in the metadata of a domain."""
+_OWN = OWN_NAMESPACE.encode()
+
 VOLUMES = "volumes"
 """Under which a pool has its volumes."""
 SNAPSHOTS = "snapshots"
@@ -110,9 +115,11 @@ class Document(Generic[Parsed]):
     Attributes:
         digest: of the text.
         digest_at_rest: of the text without the number that libvirt gives a domain while it runs.
+        names_our_own: whether `OWN_NAMESPACE` stands in the text, as it does in that of few: whoever looks for what
+            virtcim keeps there need not read the others.
     """
 
-    __slots__ = ("_data", "_parsed", "_parser", "_pattern", "_plain", "digest", "digest_at_rest")
+    __slots__ = ("_data", "_parsed", "_parser", "_pattern", "_plain", "digest", "digest_at_rest", "names_our_own")
 
     def __init__(self, text: str, parser: Callable[[str], Parsed]) -> None:
         data = self._clean(text)
@@ -120,6 +127,7 @@ class Document(Generic[Parsed]):
         if number := _NUMBER.match(data):
             at_rest = data[: number.start(1)] + data[number.end(1) :]
             self.digest_at_rest = hashlib.blake2b(at_rest, digest_size=16).digest()
+        self.names_our_own = _OWN in data
         self._plain: bytes | None = data
         self._data = self._pattern = b""
         self._parser: Callable[[str], Parsed] | None = parser
