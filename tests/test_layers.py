@@ -30,9 +30,9 @@ ALLOWED: dict[str, set[str]] = {
     "testing": {"registration", "providers", "images", "platforms", "libhelper", "schema", "mof"},
 }
 
-#: What every package may import of `virtcim` itself: its version, and the declaration of classes whose objects do not
-#: change.
-EVERYBODYS = {"__version__", "immutable.immutable"}
+#: What every package may import of `virtcim` itself: its version, the declaration of classes whose objects do not
+#: change, and what goes first.
+EVERYBODYS = {"__version__", "immutable.immutable", "precedence.Precedence", "precedence.answers"}
 
 #: The folders of `frontends` that all front ends may import, and what these may import of each other.
 SHARED_BY_FRONT_ENDS: dict[str, set[str]] = {"http": set(), "reading": set()}

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import pywbem
 
+from tests.bed import wait_until
 from tests.cimom.harness import RawClient, Response, RunningServer
 from tests.cimom.toy import Toy
 from tests.cmpi.broker import Broker, instance, path, typed
@@ -36,9 +37,11 @@ from virtcim.cimom.statistics import OperationStatistics
 from virtcim.frontends.cimxml.frontend import CIMXML
 from virtcim.frontends.cmpi.settings import CmpiSettings
 from virtcim.frontends.compatibility.difference import ShownAssociation, ShownProvider
+from virtcim.frontends.http import http
 from virtcim.frontends.http.auth import BasicAuthenticator, NoAuthentication
 from virtcim.frontends.http.exchange import FrontEndFactory
 from virtcim.frontends.http.listener import open_tcp
+from virtcim.precedence import Precedence
 from virtcim.providers.interface import (
     Association,
     CIMError,
@@ -85,6 +88,24 @@ def ask(port: int, method: str, target: str, body: bytes = b"", **headers: Any) 
     with RawClient(port) as client:
         client.send(f"{method} {target} HTTP/1.1\r\n{lines}\r\n".encode() + body)
         return client.receive()
+
+
+def test_what_can_wait_gives_way_while_an_answer_is_computed(
+    make_server: MakeServer, toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, passes, instances = Precedence(pause=3600.0), [], toy.provider.instances
+    first.note_passed()
+    monkeypatch.setattr(http, "answers", first)
+
+    def look(class_name: str, context: RequestContext) -> Any:
+        passes.append(first.lets_pass)
+        return instances(class_name, context)
+
+    monkeypatch.setattr(toy.provider, "instances", look)
+    assert disks(make_server(FRONT_ENDS).url)
+    assert passes
+    assert not any(passes)
+    wait_until(lambda: first.lets_pass)
 
 
 @pytest.mark.parametrize("base", [Association, InstanceProvider])

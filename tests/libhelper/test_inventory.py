@@ -33,6 +33,7 @@ from virtcim.libhelper.inventory.records import Change, ChangeKind, Document, Do
 from virtcim.libhelper.inventory.watch import DirectoryWatch, default_directories
 from virtcim.libhelper.settings import HypervisorSettings
 from virtcim.libhelper.states import DomainState
+from virtcim.precedence import Precedence
 
 PATIENCE = 60.0
 ODD_NAMES = ('it\'s "quoted"', "R&D <1>", "guest 🦊", "ünïcode", "..", "-rf", "x" * 200)
@@ -602,9 +603,11 @@ def readers() -> Iterator[Callable[..., Readers]]:
     """Makes readers that are stopped at the end."""
     made: list[Readers] = []
 
-    def make(fetch: Callable[..., None], budget: float = 60.0, connections: Any = None) -> Readers:
+    def make(
+        fetch: Callable[..., None], budget: float = 60.0, connections: Any = None, first: Precedence | None = None
+    ) -> Readers:
         held: Any = connections or FakeConnections()
-        new = Readers(held, 4, budget, fetch, lambda _reason: None)
+        new = Readers(held, 4, budget, fetch, lambda _reason: None, first=first or Precedence())
         made.append(new)
         new.resume()
         return new
@@ -724,6 +727,36 @@ def test_what_can_wait_is_put_off(readers: Callable[..., Readers]) -> None:
     wait_until(lambda: fetched[3:] == ["d"])
     queue.catch_up()
     wait_until(lambda: fetched[4:] == ["disk"])
+
+
+def test_what_can_wait_gives_way_to_answers(readers: Callable[..., Readers]) -> None:
+    fetched: list[str] = []
+    first = Precedence(pause=3600.0)
+    queue = readers(lambda _connection, key, _task, _generation: fetched.append(key[1]), first=first)
+    with first:
+        queue.mark_later([("capacities", f"disk{number}") for number in range(20)])
+        wait_until(lambda: fetched == ["disk0"])
+        for name in "abc":
+            queue.mark(("domain", name))
+        wait_until(lambda: sorted(fetched[1:]) == ["a", "b", "c"])
+        with first:
+            pass
+        time.sleep(0.1)
+        assert len(fetched) == 4
+    wait_until(lambda: len(fetched) == 23)
+
+
+def test_what_can_wait_is_done_even_if_answers_never_end(readers: Callable[..., Readers]) -> None:
+    fetched: list[str] = []
+    first = Precedence(pause=0.001)
+    names = [f"disk{number}" for number in range(30)]
+    with first:
+        queues = [
+            readers(lambda _connection, key, _task, _generation: fetched.append(key[1]), first=first) for _ in range(3)
+        ]
+        for queue in queues:
+            queue.mark_later([("capacities", name) for name in names])
+        wait_until(lambda: sorted(fetched) == sorted(names * 3))
 
 
 def test_a_fetch_that_is_due_or_under_way_is_waited_for(readers: Callable[..., Readers]) -> None:

@@ -34,6 +34,7 @@ from virtcim.frontends.http.sending import Outgoing, send
 from virtcim.frontends.http.streaming import open_stream
 from virtcim.frontends.http.tls import CertificateUser
 from virtcim.frontends.http.workers import PoolFullError, WorkerPool
+from virtcim.precedence import answers
 
 __all__ = ["MAX_TARGET", "HTTPHandler", "HTTPServer"]
 
@@ -206,7 +207,7 @@ class HTTPHandler:
         self._guard = Guard([settings.host_name, settings.host, *settings.hosts])
         self._statistics = statistics or OperationStatistics(())
         self._getters = WorkerPool(GET_THREADS, "get", settings.max_waiting)
-        self._readers = WorkerPool(settings.read_threads, "read", settings.max_waiting)
+        self._readers = WorkerPool(settings.read_threads, "read", settings.max_waiting, answers)
         self._changers = WorkerPool(settings.method_threads, "method", settings.max_waiting)
         self.files = WorkerPool(1, "files")
         self._figures = WorkerPool(1, "figures", settings.max_waiting)

@@ -11,6 +11,7 @@ import contextvars
 import threading
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Hashable
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, TypeVar
 
@@ -19,6 +20,8 @@ from virtcim.immutable import immutable
 __all__ = ["PoolFullError", "WorkerPool"]
 
 Result = TypeVar("Result")
+
+_NOTHING = nullcontext()
 
 
 class PoolFullError(Exception):
@@ -43,9 +46,17 @@ class WorkerPool:
         size: threads at most.
         name: for the names of the threads.
         max_waiting: what may be under way or waiting; None for no bound.
+        around: entered for the length of each work.
     """
 
-    def __init__(self, size: int, name: str, max_waiting: int | None = None) -> None:
+    def __init__(
+        self,
+        size: int,
+        name: str,
+        max_waiting: int | None = None,
+        around: AbstractContextManager[None, None] = _NOTHING,
+    ) -> None:
+        self._around = around
         self._size = size
         self._name = name
         self._max_waiting = max_waiting
@@ -135,7 +146,8 @@ class WorkerPool:
                         return
                     self._idle += 1
                     self._lock.wait()  # who wakes it counts it as idle no longer
-            self._carry_out(task)
+            with self._around:
+                self._carry_out(task)
             with self._lock:
                 _take_one(self._running, task.holder)
                 _take_one(self._present, task.holder)

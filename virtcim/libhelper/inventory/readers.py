@@ -6,7 +6,7 @@ time.  So whatever is fetched last was also read last, and no older answer can e
 A reader is a turn of one of the threads: it takes from the queue what there is, and gives the thread back.  So a
 hypervisor of which nothing is to be read has no thread.
 
-Layer rule: imports libvirt, connections, errors, events, keeper and threads.
+Layer rule: imports libvirt, precedence, connections, errors, events, keeper and threads.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.events import Event
 from virtcim.libhelper.keeper import call_later
 from virtcim.libhelper.threads import Threads
+from virtcim.precedence import Precedence, answers
 
 __all__ = ["Key", "Readers", "Task"]
 
@@ -38,6 +39,9 @@ _MAX_READERS = 16
 
 _UNOPENED = 2
 """Budgets after which a connection that does not open is taken for one that never will."""
+
+_LOOK_AGAIN = 0.01
+"""Seconds after which it is looked again whether what can wait may be fetched, where answers are computed."""
 
 _TURN = 0.2
 """Seconds after which a reader lets others have its thread who wait for one."""
@@ -96,6 +100,7 @@ class Readers:
         fetch: fetches one object on the connection it is given; its libvirt errors are handled here.
         broken: told in words when a reader cannot get a connection any more.
         threads: where they have their turns; threads of their own unless given.
+        first: what is computed for which somebody waits: what can wait gives way to it.
 
     Attributes:
         budget: as given; it may change.
@@ -109,7 +114,9 @@ class Readers:
         fetch: Callable[[libvirt.virConnect, Key, Task, int], None],
         broken: Callable[[str], None],
         threads: Threads | None = None,
+        first: Precedence = answers,
     ) -> None:
+        self._first = first
         self._connections = connections
         self._count = count
         self.budget = budget
@@ -131,6 +138,7 @@ class Readers:
         self._open = False
         self._stopping = False
         self._puts_off = False
+        self._looks_again = False
         self.generation = 0
 
     def resume(self) -> None:
@@ -185,8 +193,9 @@ class Readers:
             return task is not None
 
     def mark_later(self, keys: Iterable[Key], delay: float = 0.0) -> None:
-        """Have things fetched once there is nothing else to do, by one reader at a time: what can wait should not
-        make clients wait, who get one turn of the interpreter for one of each reader.
+        """Have things fetched once there is nothing else to do, by one reader at a time, and now and then only while
+        answers are computed: what can wait should not make clients wait, who get one turn of the interpreter for one of
+        each reader.
 
         Parameters:
             delay: seconds after which that may begin; what is marked meanwhile, too, begins with the first.
@@ -316,7 +325,20 @@ class Readers:
     def _waiting(self) -> Sequence[OrderedDict[Key, Task]]:
         """Give the queues of which something may be taken; with the lock."""
         fetches_later = any(work.later and not work.reported for work in self._running.values())
-        return [self._dirty] if self._puts_off or fetches_later else [self._dirty, self._later]
+        if self._puts_off or fetches_later or not self._later:
+            return [self._dirty]
+        if not self._first.lets_pass:
+            if not self._looks_again:
+                self._looks_again = True
+                call_later(_LOOK_AGAIN, self._look_again)
+            return [self._dirty]
+        return [self._dirty, self._later]
+
+    def _look_again(self) -> None:
+        """Fetch what can wait, where it may be fetched by now."""
+        with self._condition:
+            self._looks_again = False
+            self._call_reader()
 
     def _run(self) -> None:
         """Have a turn: do what there is to do."""
@@ -391,6 +413,8 @@ class Readers:
             for key in waiting:
                 if key not in self._claimed:
                     self._claimed.add(key)
+                    if waiting is self._later:
+                        self._first.note_passed()
                     return self._fetching(key, waiting.pop(key), waiting is self._later)
         return None
 
