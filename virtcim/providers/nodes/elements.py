@@ -46,7 +46,9 @@ def element_of_node(
 def system_of_node(
     nodes: NodeRegistry, may: May, parameters: Parameters, name: str, context: RequestContext
 ) -> ComputerSystem:
-    """Find the virtual system that a parameter refers to, on whichever node; as `element_of_node`.
+    """Find the virtual system that a parameter refers to, on whichever node, as it is now; as `element_of_node`.
+
+    What is to be made of a guest depends on whether it runs, and libvirt may not have told yet that it was started.
 
     Raises:
         CIMError: as there; INVALID_PARAMETER where it refers to something else.
@@ -55,4 +57,7 @@ def system_of_node(
     if not isinstance(system, ComputerSystem):
         text = f"{name}: is not a virtual system; expected a reference to a ComputerSystem"
         raise CIMError(Status.INVALID_PARAMETER, text)
-    return system
+    system.guest.hypervisor.inventory.refresh(system.guest.domain.uuid)
+    now = element_of_node(nodes, may, parameters, name, context)
+    assert isinstance(now, ComputerSystem)
+    return now
