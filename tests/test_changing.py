@@ -234,6 +234,9 @@ class Toy:
     def sweep(self):
         pass
 
+    def tidy(self):
+        pass
+
     async def names(self, exchange):
         return Reply([b"how do you do"], {"Content-Type": "text/plain"})
 """,

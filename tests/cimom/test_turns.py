@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +15,8 @@ from aiohttp import web
 
 from tests.cimom.harness import RawClient, RunningServer, class_name, intrinsic
 from tests.cimom.toy import Toy
+from virtcim.frontends.cimxml.frontend import CIMXML
+from virtcim.frontends.http import server as http_server
 from virtcim.frontends.http.sending import CHUNK
 
 READERS = 40
@@ -86,3 +90,22 @@ def test_large_answers_take_turns(
     assert alive > 1
     assert sum(turns.chunks.values()) > 4 * READERS
     assert max(turns.chunks.values()) == 1
+
+
+def test_the_sweep_holds_nobody_up(make_server: Callable[..., RunningServer], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has a lock that the sweep takes may be waiting for the interpreter."""
+    monkeypatch.setattr(http_server, "SWEEP_INTERVAL", 0.01)
+    server = make_server()
+    (cache,) = [each.cache for each in server.server.frontends if isinstance(each, CIMXML)]
+    sweep, sweeping = cache.sweep, threading.Event()
+
+    def observed() -> None:
+        sweeping.set()
+        sweep()
+
+    health = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    with contextlib.closing(health), cache._lock:
+        monkeypatch.setattr(cache, "sweep", observed)
+        assert sweeping.wait(60)
+        health.request("GET", "/health")
+        assert health.getresponse().status == 200

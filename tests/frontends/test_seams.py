@@ -225,6 +225,9 @@ class Shouted:
     def sweep(self) -> None:
         self._cimxml.sweep()
 
+    def tidy(self) -> None:
+        self._cimxml.tidy()
+
 
 def test_a_translation_before_the_bridge(toy: Toy, tmp_path: Path, programs: None) -> None:
     core = Core(toy.catalog, CLASSES, ServerSettings(), access())

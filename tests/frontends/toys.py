@@ -52,6 +52,9 @@ class Envelope:
     def sweep(self) -> None:
         return
 
+    def tidy(self) -> None:
+        return
+
 
 class JSON:
     """A media type without XML, with paths of its own, and sessions beside the Authorization header."""
@@ -104,6 +107,9 @@ class JSON:
         return result.path.keys
 
     def sweep(self) -> None:
+        return
+
+    def tidy(self) -> None:
         return
 
 

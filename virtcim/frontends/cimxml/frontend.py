@@ -118,10 +118,13 @@ class CIMXML:
         return self.cache.size + self._repeats.size + self._decoded.size
 
     def sweep(self) -> None:
-        """Drop the encoded instances that nobody asked for lately."""
+        """Drop the answers that were kept for a moment."""
+        self._repeats.sweep()
+
+    def tidy(self) -> None:
+        """Drop the encoded instances that nobody asked for lately: all of them are looked at."""
         self._writers.sweep()
         self.cache.sweep()
-        self._repeats.sweep()
 
     async def post(self, exchange: Exchange) -> Reply:
         """Carry out an operation (DSP0200 1.4, section 6.2).

@@ -238,7 +238,10 @@ class FrontEnd(Protocol):
         """Its figures for monitoring."""
 
     def sweep(self) -> None:
-        """Drop what nobody asked for lately.  Called every few seconds."""
+        """Drop what nobody asked for lately.  Called every few seconds, in the loop: everybody waits for it."""
+
+    def tidy(self) -> None:
+        """Drop likewise what takes a while to find, or is locked.  Called every few seconds, in a worker thread."""
 
 
 class FrontEndFactory(Protocol):

@@ -163,7 +163,8 @@ class Server:
             await asyncio.sleep(SWEEP_INTERVAL)
             for each in self.frontends:
                 each.sweep()
-            self.core.enumerations.sweep()
+                await self._handler.files.run(each.tidy)
+            await self._handler.files.run(self.core.enumerations.sweep)
             await self._authenticator.look()
 
     async def stop(self) -> None:
