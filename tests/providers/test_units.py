@@ -8,7 +8,7 @@ from fractions import Fraction
 import pytest
 
 from tests.growth import assert_linear
-from virtcim.providers.units import rate_in, size_in
+from virtcim.providers.units import rate_in, ratio_of, size_in
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,22 @@ def test_rates() -> None:
     assert rate_in("bit / second * 10^3") == 125
     assert rate_in("byte*2^-1 per sec") == Fraction(1, 2)
     assert rate_in("byte*10^999 / second") is None
+
+
+@pytest.mark.parametrize(
+    ("units", "others", "ratio"),
+    [
+        ("KiloBytes", "byte*2^10", 1),
+        ("MegaBytes", "byte*2^10", 1024),
+        ("Bytes", "KiB", Fraction(1, 1024)),
+        ("KiloBytes per Second", "byte*10^3/second", 1),
+        ("KiloBytes", "byte*10^3/second", 1),
+        ("percent", "byte", None),
+        ("Processors", "percent", None),
+    ],
+)
+def test_ratios(units: str, others: str, ratio: Fraction | int | None) -> None:
+    assert ratio_of(units, others) == ratio
 
 
 HOSTILE: dict[str, Callable[[int], str]] = {

@@ -218,6 +218,17 @@ def test_another_console_takes_along_the_sound_of_spice(site: Stopped) -> None:
     assert site.find("//audio/@type") == ["none"]
 
 
+@pytest.mark.parametrize(("units", "factor"), [("KiloBytes", 1), ("byte*2^10", 1), ("MegaBytes", 1024), ("Bytes", 0)])
+def test_what_is_sent_back_in_other_units_is_no_wish(site: Stopped, units: str, factor: int) -> None:
+    site.put(memory="<memory unit='KiB'>131072</memory>")
+    amounts = {
+        name: value // factor if factor else value * 1024
+        for name, value in {"VirtualQuantity": 65536, "Reservation": 131072, "Limit": 131072}.items()
+    }
+    assert site.modify("Mem", "mem", AllocationUnits=units, **amounts) == 0
+    assert site.find("//memory/text() | //currentMemory/text()") == ["131072", "65536"]
+
+
 def test_sound_through_spice_needs_a_display_of_it(site: Stopped) -> None:
     site.put("<graphics type='vnc'/><audio id='1' type='none'/>")
     refusal = site.refusal(site.modify, "Audio", "audio:1", ResourceSubType="spice")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from fractions import Fraction
 
-__all__ = ["rate_in", "size_in"]
+__all__ = ["rate_in", "ratio_of", "size_in"]
 
 MAX_LENGTH = 64
 """Characters of a unit; `kilobyte / second * 10^3` has 24."""
@@ -103,3 +103,19 @@ def rate_in(units: str) -> Fraction | None:
     if base in _RATES:
         return _RATES[base] * factor
     return _BITS[base] * factor / 8 if base in _BITS else None
+
+
+def ratio_of(units: str, others: str) -> Fraction | None:
+    """How many of the others one of a unit is; None where the two do not measure the same.
+
+    Parameters:
+        units: of a size or a rate, in any spelling.
+        others: likewise.
+    """
+    from fractions import Fraction
+
+    for measure in (size_in, rate_in):
+        one, other = measure(units), measure(others)
+        if one is not None and other is not None:
+            return Fraction(one) / Fraction(other)
+    return None

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from virtcim.providers.drafts import ValueRefusedError, same
+from virtcim.providers.units import ratio_of
 from virtcim.providers.Virt_RASD.Virt_DiskResourceAllocationSettingData import DiskSetting
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from virtcim.providers.base import Element
     from virtcim.providers.interface import CIMValue, Properties
     from virtcim.providers.properties import PropertyTable
@@ -41,6 +44,8 @@ _DESCRIPTIVE = frozenset(
 )
 """What only describes a resource, and so may be stale in what a client sends back."""
 _UNITS = "AllocationUnits"
+_AMOUNTS = frozenset({"VirtualQuantity", "Reservation", "Limit"})
+"""What is counted in these units in every setting."""
 _ADDRESS = ("AddressProperties", "AddressValues")
 
 
@@ -54,12 +59,11 @@ def changed_values(setting: Element, table: PropertyTable[Any], given: Propertie
         ValueRefusedError: a property that cannot be changed is to be.
     """
     now = setting.properties()
-    other_units = _UNITS in given and not same(given[_UNITS], now.get(_UNITS))
+    ratio = _ratio(given.get(_UNITS), now.get(_UNITS))
     changed: dict[str, CIMValue] = {}
     for name, value in given.items():
         declared = table.get(name)
-        is_amount = other_units and isinstance(value, int) and not isinstance(value, bool)
-        if same(value, now.get(name)) and not is_amount:
+        if _is_as_it_is(name, value, now.get(name), ratio):
             continue
         if declared is not None and declared.write is not None:
             changed[name] = value
@@ -73,3 +77,20 @@ def changed_values(setting: Element, table: PropertyTable[Any], given: Propertie
     if changed and _UNITS in given:
         changed[_UNITS] = given[_UNITS]
     return changed
+
+
+def _ratio(given: CIMValue, shown: CIMValue) -> Fraction | int | None:
+    """How many of the units that a setting is shown in one of those that are given is; None where nobody knows.
+
+    No units are those that it is shown in.
+    """
+    if not given or same(given, shown):
+        return 1
+    return ratio_of(given, shown) if isinstance(given, str) and isinstance(shown, str) else None
+
+
+def _is_as_it_is(name: str, value: CIMValue, shown: CIMValue, ratio: Fraction | int | None) -> bool:
+    """Whether a value says what is there already, in whatever units it says it."""
+    if ratio == 1 or not isinstance(value, int) or isinstance(value, bool):
+        return same(value, shown)
+    return name in _AMOUNTS and ratio is not None and isinstance(shown, int) and value * ratio == shown
