@@ -540,6 +540,23 @@ def test_a_guest_that_takes_its_time(
     assert asked(end, state, classes, jobs) == answer
 
 
+def test_a_guest_that_takes_longer_than_a_client_waits(classes: ClassStore) -> None:  # noqa: F811
+    host = hypervisor("Test")
+    host.put(domain_xml("guest"), active=True)
+    host.domains = EndingDomains(lambda: None)
+    site = Served([(platform("Test"), host)], ProviderSettings(shutdown_timeout=600, jobs=HASTY))
+    target = path("Test_ComputerSystem", CreationClassName="Test_ComputerSystem", Name="guest")
+    request = InvokeMethod(
+        namespace=VIRT, target=target, method="RequestStateChange", arguments={"RequestedState": SHUT_DOWN}
+    )
+    done = LibvirtCim(Core(site.catalog, classes, ServerSettings()), DROP_IN).execute(request)
+    assert isinstance(done, MethodOutcome)
+    assert (done.return_value, done.out) == (0, {})
+    (job,) = site.instances("Test_ConcreteJob")
+    assert job.properties()["JobState"] == 4
+    host.put(domain_xml("guest"))
+
+
 @pytest.mark.parametrize(("state", "answer"), [(4, 0), (10, 0), (2, 3)])
 def test_what_is_not_seen_in_time(state: int, answer: int, served: Served, classes: ClassStore) -> None:  # noqa: F811
     """libvirt-cim's 0 said of a shutdown that the guest was asked."""

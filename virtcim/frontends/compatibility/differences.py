@@ -86,7 +86,7 @@ COMPUTER_SYSTEM = Difference(
     refusals={
         ("ComputerSystem", "requeststatechange"): {1: _NO_STATE, 5: _NO_STATE, 4097: _invalid_transition, 4099: _busy},
     },
-    successes={("ComputerSystem", "requeststatechange"): {_NO_TIME: _is_orderly}},
+    successes={("ComputerSystem", "requeststatechange"): {_NO_TIME: _is_orderly, STARTED: _is_orderly}},
     synchronous=frozenset({"ComputerSystem"}),
 )
 

@@ -29,6 +29,8 @@ __all__ = ["LibvirtCim"]
 
 POLL_INTERVAL = 0.1
 """Seconds between two looks at a job that a client waits for."""
+ASKED_PATIENCE = 5.0
+"""Seconds within which a refusal of what libvirt-cim only asked for is told; clients wait for 30 at least."""
 
 _COMPLETED = 7
 _FINAL = frozenset({_COMPLETED, 8, 9, 10})
@@ -103,9 +105,11 @@ class LibvirtCim(Translation):
             return replace(result, revision=None, lasting=False)
         if not isinstance(request, InvokeMethod) or not isinstance(result, MethodOutcome):
             return result
-        if result.return_value == STARTED and base_of(result.class_name) in self._synchronous:
-            result = self._wait_for_job(request, result)
         key = base_of(result.class_name).lower(), result.method.name.lower()
+        if result.return_value == STARTED and base_of(result.class_name) in self._synchronous:
+            is_only_asked = self._successes.get(key, {}).get(STARTED)
+            patience = ASKED_PATIENCE if is_only_asked is not None and is_only_asked(request) else None
+            result = self._wait_for_job(request, result, patience)
         value = result.return_value
         if not isinstance(value, int):
             return result
@@ -115,8 +119,13 @@ class LibvirtCim(Translation):
         is_success = self._successes.get(key, {}).get(value)
         return replace(result, return_value=0) if is_success is not None and is_success(request) else result
 
-    def _wait_for_job(self, request: InvokeMethod, started: MethodOutcome) -> MethodOutcome:
+    def _wait_for_job(self, request: InvokeMethod, started: MethodOutcome, patience: float | None) -> MethodOutcome:
         """Wait for a job, and give back what its method would have without one.
+
+        Parameters:
+            request: what started it.
+            started: its answer.
+            patience: seconds after which the job goes on by itself; None for as long as it takes.
 
         Raises:
             CIMError: FAILED, with the text of the job, when it does not end well and its method gives back nothing.
@@ -124,7 +133,10 @@ class LibvirtCim(Translation):
         job = started.out["Job"]
         assert isinstance(job, InstancePath)
         look = GetInstance(namespace=job.namespace or request.namespace, caller=request.caller, path=job)
+        deadline = None if patience is None else time.monotonic() + patience
         while (properties := self._properties(look)).get("JobState") not in _FINAL:
+            if deadline is not None and time.monotonic() > deadline:
+                return replace(started, out={})
             time.sleep(POLL_INTERVAL)
         results = properties.get("JobOutParameters")
         given = results.properties if isinstance(results, EmbeddedInstance) else {}
