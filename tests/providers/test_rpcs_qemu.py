@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.bed import Libvirtd
+from tests.providers.lateevents import hold_events_back
 from tests.providers.poolservice import (
     COMPLETED,
     EXCEPTION,
@@ -111,16 +112,7 @@ def test_the_name_of_a_pool_that_is_gone_can_be_taken_before_its_end_is_told(
     service: PoolService, libvirtd: Libvirtd, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service.create("DiskPool", "p", Type=1, Path=str(directory))
-    readers = service.hypervisor.inventory.readers
-    assert readers is not None
-    mark = readers.mark
-
-    def mark_what_is_waited_for(key: Any, _event: Any = None, waiter: Any = None) -> None:
-        if waiter is not None:
-            mark(key, waiter=waiter)
-
-    # Events are late.
-    monkeypatch.setattr(readers, "mark", mark_what_is_waited_for)
+    hold_events_back(service.hypervisor, monkeypatch)
     libvirtd.virsh("pool-destroy", "p")
     libvirtd.virsh("pool-undefine", "p")
     service.create("DiskPool", "p", Type=1, Path=str(directory))

@@ -10,6 +10,7 @@ import pytest
 from lxml import etree
 
 from tests.bed import Libvirtd
+from tests.providers.lateevents import hold_events_back
 from tests.providers.outcome import outcome
 from tests.providers.recorded import CONTEXT, Served, platform
 from tests.xpath import nodes
@@ -799,16 +800,8 @@ def test_the_name_of_a_guest_that_is_gone_can_be_taken_before_its_end_is_told(
     site: Stopped, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site.put()
-    uuid, readers = site.uuid, site.hypervisor.inventory.readers
-    assert readers is not None
-    mark = readers.mark
-
-    def mark_what_is_waited_for(key: Any, _event: Any = None, waiter: Any = None) -> None:
-        if waiter is not None:
-            mark(key, waiter=waiter)
-
-    # Events are late.
-    monkeypatch.setattr(readers, "mark", mark_what_is_waited_for)
+    uuid = site.uuid
+    hold_events_back(site.hypervisor, monkeypatch)
     site.daemon.remove_domains()
     whole = {"VirtualSystemIdentifier": NAME, "UUID": uuid, "DomainType": "qemu"}
     system = EmbeddedInstance("KVM_VirtualSystemSettingData", whole)
