@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import socket
 import ssl
 from contextlib import ExitStack
@@ -38,14 +37,6 @@ def read_everything(client: RawClient, guests: int) -> None:
         client.call(operation, *parameters)
 
 
-def figure(client: RawClient, name: str) -> float:
-    client.connection.request("GET", "/metrics", headers=client.headers)
-    text = client.connection.getresponse().read().decode()
-    found = re.search(rf"^virtcim_{name} ([0-9.e+]+)$", text, re.MULTILINE)
-    assert found is not None, text
-    return float(found[1])
-
-
 def arenas(pid: int) -> int:
     """Count the arenas that threads have of their own."""
     lines = (line.split() for line in Path(f"/proc/{pid}/maps").read_text().splitlines())
@@ -60,7 +51,7 @@ def test_guests_take_little_memory(tmp_path: Path) -> None:
         with Server(f"test://{node}", guarded=False) as server, server.client() as client:
             read_everything(client, guests)
             memory[guests], _ = memory_mib(server.pid)
-            of_an_instance = figure(client, "cache_bytes") / figure(client, "cache_entries")
+            of_an_instance = client.figure("cache_bytes") / client.figure("cache_entries")
             assert arenas(server.pid) <= 1
     assert of_an_instance < MOST_OF_AN_INSTANCE
     assert (memory[GUESTS] - memory[1]) * 1024 / GUESTS < MOST_OF_A_GUEST

@@ -692,22 +692,14 @@ class Soak:
         """Wait until the server has nothing left to do, and see what it takes then."""
         with self.server.client() as client:
             wait_until(lambda: sorted(self._listed(client)) == ANCHORS, 2 * SETTLE)
-            wait_until(lambda: self._figure(client, "open_enumerations") == 0)
-            cached = self._figure(client, "cache_bytes")
+            wait_until(lambda: client.figure("open_enumerations") == 0)
+            cached = client.figure("cache_bytes")
         wait_until(lambda: self._connections() == 0)
         return Footprint.of(self.server.pid, cached)
 
     @staticmethod
     def _listed(client: RawClient) -> list[str]:
         return names_in(client.call("EnumerateInstanceNames", class_parameter("ClassName", SYSTEM)))
-
-    @staticmethod
-    def _figure(client: RawClient, name: str) -> float:
-        client.connection.request("GET", "/metrics", headers=client.headers)
-        text = client.connection.getresponse().read().decode()
-        found = re.search(rf"^virtcim_{name} ([0-9.e+]+)$", text, re.MULTILINE)
-        assert found is not None, text
-        return float(found[1])
 
     def _connections(self) -> int:
         """Sockets of clients that the server still holds."""

@@ -349,6 +349,14 @@ class RawClient:
     ) -> None:
         self.close()
 
+    def figure(self, name: str) -> float:
+        """A figure of `/metrics`, by its name without `virtcim_`."""
+        self.connection.request("GET", "/metrics", headers=self.headers)
+        text = self.connection.getresponse().read().decode()
+        found = re.search(rf"^virtcim_{name} ([0-9.e+]+)$", text, re.MULTILINE)
+        assert found is not None, text
+        return float(found[1])
+
     def post(self, body: bytes, headers: Mapping[str, str] | None = None) -> tuple[int, http.client.HTTPMessage, bytes]:
         """POST `body`; headers given here replace the usual ones.  Returns status, headers and body of the answer."""
         self.connection.request("POST", "/cimom", body, {**self.headers, **(headers or {})})

@@ -44,9 +44,7 @@ def listed(server: Server) -> list[dict[str, Any]]:
 def figure(server: Server, name: str) -> float:
     """A figure of `/metrics`."""
     with server.client() as client:
-        client.connection.request("GET", "/metrics", headers=client.headers)
-        text = client.connection.getresponse().read().decode()
-    return float(re.findall(rf"^virtcim_{name} (.*)$", text, re.MULTILINE)[0])
+        return client.figure(name)
 
 
 def test_what_a_cim_server_has_subscribed_to_is_shown(serve: Callable[..., Server], tmp_path: Path) -> None:
