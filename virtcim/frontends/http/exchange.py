@@ -27,6 +27,7 @@ __all__ = [
     "Route",
     "Sender",
     "methods_beside",
+    "too_busy",
 ]
 
 Value = TypeVar("Value")
@@ -46,6 +47,11 @@ class HTTPFault(Exception):
         self.status = status
         self.text = text
         self.headers = dict(headers or {})
+
+
+def too_busy() -> HTTPFault:
+    """Refuse what would be too much at once."""
+    return HTTPFault(503, "Too much at once; try again", {"Retry-After": "1"})
 
 
 class Exchange(Protocol):

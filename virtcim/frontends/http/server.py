@@ -11,8 +11,9 @@ from virtcim.cimom.principals import Principal
 from virtcim.cimom.settings import ServerSettings
 from virtcim.cimom.statistics import OperationStatistics
 from virtcim.frontends.http.auth import Authenticator
+from virtcim.frontends.http.connections import MAX_TARGET, HTTPServer
 from virtcim.frontends.http.exchange import FrontEnd
-from virtcim.frontends.http.http import MAX_TARGET, HTTPHandler, HTTPServer
+from virtcim.frontends.http.http import HTTPHandler
 from virtcim.frontends.http.listener import Endpoint, Listener, open_tcp
 from virtcim.frontends.http.metrics import Metrics
 from virtcim.frontends.http.tls import TLSState
@@ -98,7 +99,7 @@ class Server:
         Parameters:
             report: from who asks to a text in JSON; to None where that is not for them.  Called in a thread.
         """
-        self._handler.report = report
+        self._handler.monitoring.report = report
 
     @property
     def connections(self) -> int:
@@ -119,6 +120,7 @@ class Server:
         self.port = self.endpoints[0].port if self.endpoints else 0
         self._http = HTTPServer(
             self._handler,
+            self._handler.allowed,
             settings.max_connections,
             settings.user_share,
             auto_decompress=False,
