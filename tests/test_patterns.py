@@ -104,18 +104,18 @@ REASONS: dict[tuple[str, str], str] = {
     ): "what follows a repetition cannot begin with what is repeated, and a start is a <",
     ("app/commands/plugin.py", r"[-_.]+"): _RUN,
     ("app/commands/template.py", r"[^a-z0-9._]+"): _RUN,
-    ("images/appliances/descriptor.py", r"(?:ovf:/{1,2}|/)?(disk|file)/(.+)"): DISJOINT,
+    ("images/appliances/descriptor/hardware.py", r"(?:ovf:/{1,2}|/)?(disk|file)/(.+)"): DISJOINT,
     (
-        "images/appliances/descriptor.py",
+        "images/appliances/descriptor/products.py",
         r"(u?int(8|16|32|64)?|sint(8|16|32|64)|string|boolean|real(32|64)?|char16|datetime|password|ip(:.*)?)",
     ): DISJOINT,
     (
-        "images/appliances/descriptor.py",
+        "images/appliances/descriptor/hardware.py",
         r".*CIM_[A-Za-z]+SettingData(\.xsd)?",
     ): "each character is given back once; letters after one CIM_ end before the next",
-    ("images/appliances/descriptor.py", r"[\s,]+"): _RUN,
+    ("images/appliances/descriptor/hardware.py", r"[\s,]+"): _RUN,
     ("providers/Virt_ApplianceCatalog/templates.py", r"[^a-z0-9._-]+"): _RUN,
-    ("images/appliances/descriptor.py", r"\$\{[^{}]+\}"): DISJOINT,
+    ("images/appliances/descriptor/references.py", r"\$\{[^{}]+\}"): DISJOINT,
     ("images/appliances/hardware.py", r"[\s,]+"): _RUN,
     (
         "images/appliances/images.py",
