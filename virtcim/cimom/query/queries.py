@@ -9,6 +9,7 @@ from virtcim.cimom.query.compiler import Compiler
 from virtcim.cimom.query.errors import invalid_query
 from virtcim.cimom.query.expressions import Chain, Expression, chains
 from virtcim.cimom.query.languages import Language
+from virtcim.cimom.query.paths import Paths
 from virtcim.immutable import immutable
 from virtcim.providers.interface import CIMError, InstancePath, Properties, Status
 from virtcim.schema.classes import ClassDeclaration, ClassStore
@@ -72,7 +73,8 @@ class Query:
         classes = store.concrete(declaration.name)
         if self.where is None:
             return lambda class_name, properties: class_name in classes
-        condition = self._compiler(store, declaration.name, embedded).condition(self.where)
+        paths = self._paths(store, declaration.name, embedded)
+        condition = Compiler(store, paths, self.language).condition(self.where)
         return lambda class_name, properties: class_name in classes and condition(class_name, properties) is True
 
     def projection(self, store: ClassStore, class_name: str) -> tuple[str, ...] | None:
@@ -92,14 +94,14 @@ class Query:
                 return None
             if not chain.steps:
                 raise invalid_query(f"{self.from_class} is not a property of itself")
-            self._compiler(store, self.from_class).check_selected(chain)
+            self._paths(store, self.from_class).check_selected(chain)
             selected = declaration.properties.get(chain.steps[0].name.lower())
             if selected is not None:
                 names[selected.name] = None
         return tuple(names)
 
-    def _compiler(self, store: ClassStore, class_name: str, embedded: frozenset[str] = frozenset()) -> Compiler:
-        return Compiler(store, class_name, self._names(), self.language, False, embedded)
+    def _paths(self, store: ClassStore, class_name: str, embedded: frozenset[str] = frozenset()) -> Paths:
+        return Paths(store, class_name, self._names(), self.language, False, embedded)
 
     def _names(self) -> frozenset[str]:
         return frozenset(name.lower() for name in (self.from_class, self.alias) if name is not None)
@@ -137,8 +139,8 @@ class Filter:
     def compile(self, store: ClassStore, class_name: str | None = None) -> Predicate:
         """The filter as a function; NULL where an instance does not have a property.  Raises what `check` raises."""
         declared = None if class_name is None else _declaration(store, class_name).name
-        compiler = Compiler(store, declared, frozenset(), self.language, subclass_properties=True)
-        condition = compiler.condition(self.where)
+        paths = Paths(store, declared, frozenset(), self.language, subclass_properties=True)
+        condition = Compiler(store, paths, self.language).condition(self.where)
         return lambda class_name, properties: condition(class_name, properties) is True
 
 
