@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from virtcim.cimom.core import Executor, execute_as
@@ -34,7 +34,6 @@ from virtcim.frontends.rest.calls import Call, names_in
 from virtcim.frontends.rest.listings import Listings
 from virtcim.frontends.rest.targets import Targets, decoded, href
 from virtcim.frontends.rest.values import RawValues, shown
-from virtcim.providers.interface import InstancePath
 
 __all__ = ["Changes"]
 
@@ -67,19 +66,15 @@ class Changes:
         body = call.members("class", "properties")
         name = body.get("class") if isinstance(body.get("class"), str) else ""
 
-        def raw(typed: bool) -> RawInstance:
-            return self._raw.instance(body) if typed else self._untyped(body)
-
         def read() -> Request:
-            instance = self._typed.instance_to_change(raw(True))
+            instance = self._typed.instance_to_change(self._raw.instance(body))
             return CreateInstance(namespace=call.namespace, caller=call.caller, instance=instance)
 
-        attempt = _attempt(call, "CreateInstance", [str(name)], lambda: [("NewInstance", raw(False))])
+        attempt = _attempt(call, "CreateInstance", [str(name)], lambda: [("NewInstance", self._untyped(body))])
         result = self._core.attempt(attempt, read)
         assert isinstance(result, Path)
-        return json_answer(
-            self._listings.named(result.path, result.namespace), 201, {"Location": href(*_placed(result))}
-        )
+        created = self._listings.named(result.path, result.namespace)
+        return json_answer(created, 201, {"Location": href(result.path, result.namespace)})
 
     def modify(self, call: Call) -> Answer:
         """Change properties of an instance."""
@@ -171,7 +166,8 @@ class Changes:
         pairs = properties.items() if isinstance(properties, dict) else ()
         return RawInstance(str(body.get("class", "")), tuple(self._raw.loose(name, value) for name, value in pairs))
 
-    def _unchanged(self, call: Call) -> Any:
+    @contextmanager
+    def _unchanged(self, call: Call) -> Iterator[None]:
         """Hold others back from an instance that is to be changed only as it was seen.
 
         Raises:
@@ -179,9 +175,11 @@ class Changes:
             CIMError: it cannot be read.
         """
         if not call.if_match:
-            return nullcontext()
-        lock = self._locks[hash(call.segments) % LOCKS]
-        return _Locked(lock, lambda: self._require_tag(call))
+            yield
+            return
+        with self._locks[hash(call.segments) % LOCKS]:
+            self._require_tag(call)
+            yield
 
     def _require_tag(self, call: Call) -> None:
         request = GetInstance(namespace=call.namespace, caller=call.caller, path=self._typed.path(self._raw_path(call)))
@@ -192,29 +190,6 @@ class Changes:
 
     def _raw_path(self, call: Call) -> RawPath:
         return self._targets.path(call.segments[3], call.segments[4])
-
-
-class _Locked:
-    """A lock, and what has to hold while it is held."""
-
-    def __init__(self, lock: threading.Lock, check: Callable[[], None]) -> None:
-        self._lock = lock
-        self._check = check
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-        try:
-            self._check()
-        except BaseException:
-            self._lock.release()
-            raise
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
-
-
-def _placed(result: Path) -> tuple[InstancePath, str]:
-    return result.path, result.namespace
 
 
 def _attempt(
