@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from virtcim import __version__
+from virtcim.app.commands.grammar import Commands
 from virtcim.app.config import DEFAULT_LISTEN, ConfigError, Settings, default_state_dir, load
 from virtcim.app.failures import words_of
 from virtcim.app.logs import configure_logging
@@ -100,8 +101,21 @@ def make_parser(only: str | None = None) -> argparse.ArgumentParser:
     Parameters:
         only: the command that is to be read, for which nothing of the others is loaded; None for all of them.
     """
-    parser = _Parser(prog="virtcim", description="Serve libvirt's guests to CIM/WBEM clients.")
+    parser: argparse.ArgumentParser = _Parser(prog="virtcim", description="Serve libvirt's guests to CIM/WBEM clients.")
     parser.add_argument("--version", action="version", version=f"virtcim {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    common = _common_options()
+    _add_serve(commands, common)
+    _add_check(commands, common)
+    _add_certificate(commands)
+    for names, module, function in COMMANDS:
+        if only is None or only in names:
+            getattr(import_module(module), function)(commands)
+    return parser
+
+
+def _common_options() -> _Parser:
+    """The options of whatever reads the settings."""
     common = _Parser(add_help=False)
     common.add_argument(
         "--uri",
@@ -135,7 +149,10 @@ def make_parser(only: str | None = None) -> argparse.ArgumentParser:
         "default: password (one user, made on first start)",
     )
     common.add_argument("--log-level", metavar="LEVEL", help="DEBUG, INFO, WARNING or ERROR; default INFO")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    return common
+
+
+def _add_serve(commands: Commands, common: _Parser) -> None:
     serve = commands.add_parser(
         "serve", parents=[common], help="run the server", description="Run the server until SIGTERM or SIGINT."
     )
@@ -148,6 +165,9 @@ def make_parser(only: str | None = None) -> argparse.ArgumentParser:
         help="for trying out: serve libvirt's test driver where no --uri is given and no hypervisor answers in time",
     )
     serve.set_defaults(run=run_serve)
+
+
+def _add_check(commands: Commands, common: _Parser) -> None:
     check = commands.add_parser(
         "check",
         parents=[common],
@@ -157,6 +177,9 @@ def make_parser(only: str | None = None) -> argparse.ArgumentParser:
     )
     check.add_argument("--json", action="store_true", help="print the report in JSON")
     check.set_defaults(run=run_check)
+
+
+def _add_certificate(commands: Commands) -> None:
     certificate = commands.add_parser(
         "certificate",
         help="make a self-signed certificate",
@@ -169,10 +192,6 @@ def make_parser(only: str | None = None) -> argparse.ArgumentParser:
     certificate.add_argument("--days", type=int, default=365, help="for how long it is valid; default 365")
     certificate.add_argument("--force", action="store_true", help="replace a key or certificate that is there")
     certificate.set_defaults(run=run_certificate)
-    for names, module, function in COMMANDS:
-        if only is None or only in names:
-            getattr(import_module(module), function)(commands)
-    return parser
 
 
 def run_serve(arguments: argparse.Namespace) -> int:

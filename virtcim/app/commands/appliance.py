@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from virtcim.app.commands.asking import AskError, add_server_options, run_connected
+from virtcim.app.commands.grammar import Commands
 from virtcim.app.commands.jobs import follow_job
 from virtcim.app.commands.showing import COMPLETED, FINAL, JOB_STARTED, table
 from virtcim.app.commands.template import key_of_template, service_and_template
@@ -22,7 +23,7 @@ NAMESPACE = "root/virt"
 EXIT_FAILED = 1
 
 
-def add_appliance_commands(commands: Any) -> None:
+def add_appliance_commands(commands: Commands) -> None:
     """Add the command to the subparsers of the command line."""
     appliance = commands.add_parser(
         "appliance",

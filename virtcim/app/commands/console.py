@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from virtcim.app.commands.grammar import Commands
 from virtcim.app.config import load
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class _Guest(NamedTuple):
     config: DomainConfig
 
 
-def add_console(commands: Any) -> None:
+def add_console(commands: Commands) -> None:
     """Add the command to the subparsers of the command line."""
     parser = commands.add_parser(
         "console",

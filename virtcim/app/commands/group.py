@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from virtcim.app.commands.asking import add_server_options, run_connected
 from virtcim.app.commands.draining import add_drain_options, drain, find_group, show_results
+from virtcim.app.commands.grammar import Commands
 from virtcim.app.commands.node import EXIT_FAILED, NODE, STATES
 from virtcim.app.commands.showing import STATES as GUEST_STATES
 from virtcim.app.commands.showing import table
@@ -24,7 +25,7 @@ WORDS = {0: "unknown", **GUEST_STATES}
 """EnabledState in words."""
 
 
-def add_group_commands(commands: Any) -> None:
+def add_group_commands(commands: Commands) -> None:
     """Add the command to the subparsers of the command line."""
     group = commands.add_parser(
         "group",

@@ -10,6 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from virtcim.app.commands.asking import AskError, Server, add_server_options, run_asking
+from virtcim.app.commands.grammar import Commands
 from virtcim.app.commands.jobs import follow_job, require_completed
 from virtcim.app.commands.showing import JOB_STARTED, STATES, plain, table
 from virtcim.schema.names import prefix_of
@@ -51,7 +52,7 @@ REASONS = {
 WRONG_STATE = 4097
 
 
-def add_guest(commands: Any) -> None:
+def add_guest(commands: Commands) -> None:
     """Add `virtcim guest` to the subparsers of the command line."""
     guest = commands.add_parser(
         "guest",

@@ -6,8 +6,8 @@ import argparse
 import logging
 import sys
 from pathlib import Path
-from typing import Any
 
+from virtcim.app.commands.grammar import Commands
 from virtcim.app.failures import words_of
 
 __all__ = ["add_mof_commands"]
@@ -15,7 +15,7 @@ __all__ = ["add_mof_commands"]
 EXIT_FAILED = 1
 
 
-def add_mof_commands(commands: Any) -> None:
+def add_mof_commands(commands: Commands) -> None:
     """Add `virtcim mof` to the subparsers of the command line."""
     parser = commands.add_parser("mof", help="compile classes", description="Compile classes.")
     verbs = parser.add_subparsers(required=True, metavar="COMMAND")

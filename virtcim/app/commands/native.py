@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from virtcim.app.commands.asking import AskError, Server, add_server_options, read_given, run_asking
+from virtcim.app.commands.grammar import Commands
 from virtcim.app.commands.guest import find_guest
 from virtcim.schema.names import prefix_of
 
@@ -18,7 +19,7 @@ PLATFORMS = {"xen-xl": "Xen", "xen-xm": "Xen", "vmware-vmx": "VMware", "lxc-tool
 NOT_SUPPORTED = 1
 
 
-def add_native_commands(commands: Any) -> None:
+def add_native_commands(commands: Commands) -> None:
     """Add the commands to the subparsers of the command line."""
     define = commands.add_parser(
         "define",

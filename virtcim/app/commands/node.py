@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from virtcim.app.commands.asking import add_server_options, run_connected
 from virtcim.app.commands.draining import add_drain_options, drain
+from virtcim.app.commands.grammar import Commands
 from virtcim.app.commands.showing import plain, table
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ STATES = ("disabled", "connecting", "connected", "partly connected", "no contact
 EXIT_FAILED = 1
 
 
-def add_node_commands(commands: Any) -> None:
+def add_node_commands(commands: Commands) -> None:
     """Add the command to the subparsers of the command line."""
     node = commands.add_parser(
         "node",

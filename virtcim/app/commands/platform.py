@@ -7,8 +7,9 @@ import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from virtcim.app.commands.grammar import Commands
 from virtcim.app.commands.showing import table
 from virtcim.app.config import load
 from virtcim.app.platforms import find_platforms, is_here
@@ -21,7 +22,7 @@ __all__ = ["add_platform_commands"]
 EXIT_FAILED = 1
 
 
-def add_platform_commands(commands: Any) -> None:
+def add_platform_commands(commands: Commands) -> None:
     """Add `virtcim platform` to the subparsers of the command line."""
     parser = commands.add_parser(
         "platform",

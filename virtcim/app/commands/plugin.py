@@ -22,8 +22,8 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any
 
+from virtcim.app.commands.grammar import Commands
 from virtcim.app.commands.showing import table
 from virtcim.app.failures import words_of
 from virtcim.app.pluginplaces import ADDED, LINKS
@@ -41,7 +41,7 @@ class PluginError(Exception):
     """A plugin cannot be added or removed; the text names it and says why."""
 
 
-def add_plugin_commands(commands: Any) -> None:
+def add_plugin_commands(commands: Commands) -> None:
     """Add `virtcim plugin` to the subparsers of the command line."""
     parser = commands.add_parser(
         "plugin",

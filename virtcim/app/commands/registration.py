@@ -8,9 +8,9 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from virtcim import __version__
+from virtcim.app.commands.grammar import Commands
 from virtcim.app.config import Settings, load
 from virtcim.app.nodefiles import served_nodes
 from virtcim.providers.kinds import KINDS
@@ -24,7 +24,7 @@ __all__ = ["add_commands"]
 EXIT_FAILED = 1
 
 
-def add_commands(commands: Any) -> None:
+def add_commands(commands: Commands) -> None:
     """Add the three commands to the subparsers of the command line."""
     asked = commands.add_parser("registration", help="ask about the providers in other CIM servers")
     below = asked.add_subparsers(required=True, metavar="COMMAND")

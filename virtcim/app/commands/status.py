@@ -9,11 +9,12 @@ from datetime import datetime
 from typing import Any
 
 from virtcim.app.commands.asking import Server, add_server_options, run_asking
+from virtcim.app.commands.grammar import Commands
 
 __all__ = ["add_status"]
 
 
-def add_status(commands: Any) -> None:
+def add_status(commands: Commands) -> None:
     """Add `virtcim status` to the subparsers of the command line."""
     parser = commands.add_parser(
         "status",

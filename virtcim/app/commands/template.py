@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from virtcim.app.commands.asking import AskError, Server, add_server_options, read_given, run_asking
+from virtcim.app.commands.grammar import Commands
 from virtcim.app.commands.guest import find_guest
 from virtcim.app.commands.jobs import follow_job, require_completed
 from virtcim.app.commands.showing import JOB_STARTED, table
@@ -36,7 +37,7 @@ PIECE = 1 << 20
 SUFFIXES = {".qcow2": "qcow2", ".raw": "raw", ".img": "", ".vmdk": "vmdk", ".vdi": "vdi", ".vhd": "vhd", ".iso": "iso"}
 
 
-def add_template_commands(commands: Any) -> None:
+def add_template_commands(commands: Commands) -> None:
     """Add the commands to the subparsers of the command line."""
     template = commands.add_parser("template", help="templates of guests", description="Templates of a running server.")
     actions = template.add_subparsers(required=True, metavar="ACTION")

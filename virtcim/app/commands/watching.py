@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from virtcim.app.commands.asking import add_server_options, run_connected
+from virtcim.app.commands.grammar import Commands
 
 if TYPE_CHECKING:
     import pywbem
@@ -39,7 +40,7 @@ TAKEN = (
 Values = Mapping[str, Any]
 
 
-def add_watching(commands: Any) -> None:
+def add_watching(commands: Commands) -> None:
     """Add the two commands to the subparsers of the command line."""
     watch = commands.add_parser(
         "watch",
