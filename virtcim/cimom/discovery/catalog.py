@@ -65,42 +65,56 @@ def with_discovery(
     for name in INTEROP_NAMES:
         visible = sorted([name, *others])
         objects = ServerObjects(identity, capabilities, statistics, name, visible, mechanisms)
-        statistics_provider = StatisticsProvider(name, objects.name, statistics)
-        shown: Sequence[InstanceProvider] = catalog.namespaces.get(main, ())
-        links: Sequence[Association] = catalog.associations.get(main, ())
-        if name != main:
-            shown = [RenamedProvider(each, main, name) for each in shown]
-            links = [RenamedAssociation(each, main, name) for each in links]
         more_providers, more_links = ([], []) if further is None else further(objects)
         if name == main:
             # What leads out of the Interop namespace can be followed from its other end as well.
             for other in others:
-                classes_there = {
-                    each for provider in catalog.namespaces.get(other, ()) for each in provider.class_names
-                }
-                leading = [
-                    each for each in more_links if classes_there & {*each.left.class_names, *each.right.class_names}
-                ]
+                leading = _leading_to(catalog.namespaces.get(other, ()), more_links)
                 associations[other] = [*associations[other], *leading]
+        shown, links = _renamed(catalog, name)
+        statistics_provider = StatisticsProvider(name, objects.name, statistics)
+        gathered = GatheredStatistics(objects.object_manager, statistics_provider)
         providers = [
             *shown, FixedProvider(objects.instances()), ManagerProvider(objects.object_manager, statistics),
             statistics_provider, _namespace_list(name, tuple(visible)),
             *more_providers,
         ]  # fmt: skip
-        gathered = GatheredStatistics(objects.object_manager, statistics_provider)
-        links = [*links, *objects.associations(), gathered, *more_links]
-        served = {class_name: provider for provider in providers for class_name in provider.class_names}
-        names = {class_name for each in PROFILES for class_name in each.central}
-        central = {class_name: classes.concrete(class_name) & served.keys() for class_name in names}
-        # The server's own profiles are registered, too, though their provider is made last.
-        central[PROFILE_CLASS] |= {PROFILE_CLASS}
-        followed = followed_profiles(name, identity.product, central)
-        conformance = Conformance(followed, served)
-        profiles = ProfileProvider(followed, conformance)
-        served[PROFILE_CLASS] = profiles
+        profiles, conformity = _profiles(name, identity, classes, providers)
         namespaces[name] = [*providers, profiles]
-        associations[name] = [*links, conformance, references(followed)]
+        associations[name] = [*links, *objects.associations(), gathered, *more_links, *conformity]
     return replace(catalog, namespaces=namespaces, associations=associations)
+
+
+def _leading_to(providers: Iterable[InstanceProvider], links: Iterable[Association]) -> list[Association]:
+    """The associations of which one end may be of one of the providers."""
+    names = {each for provider in providers for each in provider.class_names}
+    return [each for each in links if names & {*each.left.class_names, *each.right.class_names}]
+
+
+def _renamed(catalog: Catalog, name: str) -> tuple[Sequence[InstanceProvider], Sequence[Association]]:
+    """What the catalog has of the Interop namespace, under one of its names."""
+    main = INTEROP_NAMES[0]
+    providers, links = catalog.namespaces.get(main, ()), catalog.associations.get(main, ())
+    if name != main:
+        providers = [RenamedProvider(each, main, name) for each in providers]
+        links = [RenamedAssociation(each, main, name) for each in links]
+    return providers, links
+
+
+def _profiles(
+    namespace: str, identity: ServerIdentity, classes: ClassStore, providers: Iterable[InstanceProvider]
+) -> tuple[InstanceProvider, Sequence[Association]]:
+    """The profiles that the server follows (DSP1033), and what of the providers' conforms to them."""
+    served = {class_name: provider for provider in providers for class_name in provider.class_names}
+    names = {class_name for each in PROFILES for class_name in each.central}
+    central = {class_name: classes.concrete(class_name) & served.keys() for class_name in names}
+    # The server's own profiles are registered, too, though their provider is made last.
+    central[PROFILE_CLASS] |= {PROFILE_CLASS}
+    followed = followed_profiles(namespace, identity.product, central)
+    conformance = Conformance(followed, served)
+    profiles = ProfileProvider(followed, conformance)
+    served[PROFILE_CLASS] = profiles
+    return profiles, [conformance, references(followed)]
 
 
 def _with_parents(names: Iterable[str]) -> list[str]:
