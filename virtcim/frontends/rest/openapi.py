@@ -114,6 +114,7 @@ COMMON: Mapping[str, Mapping[str, Any]] = {
     },
 }
 
+PLAIN = _json({"type": "object"})
 FAILED = {"description": "It was refused, or failed.", **_json(_ref(ERROR))}
 
 
@@ -251,74 +252,97 @@ def _success(operation: Operation) -> dict[str, Any]:
 
 def _further() -> dict[str, dict[str, Any]]:
     """The URLs that are no operations of CIM."""
-
-    def told(name: str, summary: str, status: str, **more: Any) -> dict[str, Any]:
-        success = {status: {"description": summary, **more.pop("answer", {})}}
-        return {"operationId": name, "summary": summary, "responses": {**success, "default": FAILED}, **more}
-
-    plain = _json({"type": "object"})
-    login = {**_object(user={"type": "string"}, password={"type": "string"}), "required": ["user", "password"]}
-    batch = _object(
-        requests={
-            "type": "array",
-            "items": _object(
-                id={"type": ["string", "integer"]},
-                method={"type": "string"},
-                path={"type": "string"},
-                ifMatch={"type": "string"},
-                body={},
-            ),
-        }
-    )
-    stream = {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
-    console = f"{ROOT}/namespaces/{{namespace}}/consoles/{{guest}}/{{kind}}"
+    description = _further_url("describe", "This description.", "200", answer=PLAIN)
     return {
-        f"{ROOT}/session": {
-            "get": told("get-session", "Who asks, and what the user may do where.", "200", answer=plain),
-            "post": told(
-                "log-in",
-                "Begin a session.",
-                "201",
-                answer=plain,
-                parameters=[MARK],
-                security=[{}],
-                requestBody={"required": True, **_json(login)},
-            ),
-            "delete": told("log-out", "End the session.", "204", parameters=[*_query(["everywhere"]), MARK]),
-        },
-        f"{ROOT}/batch": {
-            "post": told(
-                "batch",
-                "Carry out several calls, one after the other.",
-                "200",
-                answer=plain,
-                parameters=[MARK],
-                requestBody={"required": True, **_json(batch)},
-            )
-        },
+        f"{ROOT}/session": _session(),
+        f"{ROOT}/batch": {"post": _batch()},
+        **_streams(),
+        f"{ROOT}/openapi.json": {"get": description},
+        **_consoles(),
+    }
+
+
+def _further_url(
+    name: str, summary: str, status: str, answer: Mapping[str, Any] | None = None, **more: Any
+) -> dict[str, Any]:
+    """Describe one of these URLs.
+
+    Parameters:
+        status: of success.
+        answer: what the response to that says beside the summary.
+        more: further members.
+    """
+    success = {status: {"description": summary, **(answer or {})}}
+    return {"operationId": name, "summary": summary, "responses": {**success, "default": FAILED}, **more}
+
+
+def _session() -> dict[str, Any]:
+    login = {**_object(user={"type": "string"}, password={"type": "string"}), "required": ["user", "password"]}
+    return {
+        "get": _further_url("get-session", "Who asks, and what the user may do where.", "200", answer=PLAIN),
+        "post": _further_url(
+            "log-in",
+            "Begin a session.",
+            "201",
+            answer=PLAIN,
+            parameters=[MARK],
+            security=[{}],
+            requestBody={"required": True, **_json(login)},
+        ),
+        "delete": _further_url("log-out", "End the session.", "204", parameters=[*_query(["everywhere"]), MARK]),
+    }
+
+
+def _batch() -> dict[str, Any]:
+    request = _object(
+        id={"type": ["string", "integer"]},
+        method={"type": "string"},
+        path={"type": "string"},
+        ifMatch={"type": "string"},
+        body={},
+    )
+    return _further_url(
+        "batch",
+        "Carry out several calls, one after the other.",
+        "200",
+        answer=PLAIN,
+        parameters=[MARK],
+        requestBody={"required": True, **_json(_object(requests={"type": "array", "items": request}))},
+    )
+
+
+def _streams() -> dict[str, dict[str, Any]]:
+    """What goes on happening, and what has happened of late."""
+    return {
         f"{ROOT}/events": {
-            "get": told(
+            "get": _further_url(
                 "follow",
                 "Follow what happens, as server-sent events.",
                 "200",
-                answer=stream,
+                answer={"content": {"text/event-stream": {"schema": {"type": "string"}}}},
                 parameters=_query(["classes", "namespace", "query", "language", "lastEventId"]),
             ),
-            "delete": told(
+            "delete": _further_url(
                 "unfollow",
                 "End a stream of events that is not come back to.",
                 "204",
                 parameters=[*_query(["lastEventId"]), MARK],
             ),
         },
-        f"{ROOT}/alerts": {"get": told("alerts", "List the alerts of late, the newest first.", "200", answer=plain)},
-        f"{ROOT}/openapi.json": {"get": told("describe", "This description.", "200", answer=plain)},
+        f"{ROOT}/alerts": {
+            "get": _further_url("alerts", "List the alerts of late, the newest first.", "200", answer=PLAIN),
+        },
+    }
+
+
+def _consoles() -> dict[str, dict[str, Any]]:
+    console = f"{ROOT}/namespaces/{{namespace}}/consoles/{{guest}}/{{kind}}"
+    ticket = _further_url("console-ticket", "Get a ticket for a console.", "201", answer=PLAIN, parameters=[MARK])
+    return {
         console: {
-            "get": told("open-console", "Open a console by WebSocket.", "101", parameters=_query(["ticket"])),
+            "get": _further_url("open-console", "Open a console by WebSocket.", "101", parameters=_query(["ticket"])),
         },
-        f"{console}/tickets": {
-            "post": told("console-ticket", "Get a ticket for a console.", "201", answer=plain, parameters=[MARK]),
-        },
+        f"{console}/tickets": {"post": ticket},
     }
 
 
