@@ -33,6 +33,7 @@ from virtcim.app.statusreport import StatusReport
 from virtcim.app.store import DATABASE, SQLiteStore
 from virtcim.cimom.access import Access, Role
 from virtcim.cimom.capabilities import server_capabilities
+from virtcim.cimom.core import Executor
 from virtcim.cimom.discovery import INTEROP_NAMES, ServerIdentity, with_discovery
 from virtcim.cimom.discovery.model import ServerObjects
 from virtcim.cimom.indications.service import IndicationService
@@ -43,7 +44,9 @@ from virtcim.cimom.statistics import OperationStatistics
 from virtcim.frontends.cimxml.export import CIMXMLExport
 from virtcim.frontends.compatibility import translation_of
 from virtcim.frontends.http import dnssd
+from virtcim.frontends.http.auth import Authenticator
 from virtcim.frontends.http.listener import Endpoint
+from virtcim.frontends.http.metrics import Metrics
 from virtcim.frontends.http.server import Server
 from virtcim.frontends.rest.consoles import Consoles
 from virtcim.frontends.rest.frontend import REST
@@ -198,12 +201,7 @@ def _assemble(
     server = make_server(
         discovered(catalog), classes, limits, authenticator, tls, statistics, access, translate=translate
     )
-    for front_end in server.frontends:
-        if isinstance(front_end, REST):
-            front_end.streams = indications.streams
-            front_end.alerts = indications.alerts
-            front_end.consoles = Consoles(GuestConsoles(nodes))
-            front_end.sessions.keep(store.table("browser session", KeptSession), authenticator.stamp)
+    _give_to_rest(server, indications, nodes, store, authenticator)
 
     def show() -> None:
         catalogs.show(nodes.sites())
@@ -221,18 +219,42 @@ def _assemble(
             raise ConfigError(f"compatibility.namespaces: {error.description}; expected one that is served") from None
     bridge: CmpiDaemon | None = None
     if settings.cmpi.enabled:
-
-        @lru_cache(maxsize=1)
-        def table(_hidden: frozenset[str]) -> Table:
-            return make_table(catalog, classes, indication_classes(site, catalog), server_entries(INTEROP))
-
-        bridge = make_daemon(
-            translate(server.core),
-            lambda class_name: table(catalog.hidden(site.namespace)).provider_of(class_name),
-            settings.cmpi,
-            indications.relay,
-        )
+        bridge = _bridge(settings, translate(server.core), site, catalog, classes, indications)
     return _Assembly(endpoints, server, bridge, identity, site, nodes, indications)
+
+
+def _give_to_rest(
+    server: Server, indications: IndicationService, nodes: NodeRegistry, store: Store, authenticator: Authenticator
+) -> None:
+    """Give the REST front end, where there is one, what it shows beside the operations of CIM."""
+    for front_end in server.frontends:
+        if isinstance(front_end, REST):
+            front_end.streams = indications.streams
+            front_end.alerts = indications.alerts
+            front_end.consoles = Consoles(GuestConsoles(nodes))
+            front_end.sessions.keep(store.table("browser session", KeptSession), authenticator.stamp)
+
+
+def _bridge(
+    settings: Settings,
+    core: Executor,
+    site: Site,
+    catalog: Catalog,
+    classes: ClassStore,
+    indications: IndicationService,
+) -> CmpiDaemon:
+    """Put together what answers other CIM servers."""
+
+    @lru_cache(maxsize=1)
+    def table(_hidden: frozenset[str]) -> Table:
+        return make_table(catalog, classes, indication_classes(site, catalog), server_entries(INTEROP))
+
+    return make_daemon(
+        core,
+        lambda class_name: table(catalog.hidden(site.namespace)).provider_of(class_name),
+        settings.cmpi,
+        indications.relay,
+    )
 
 
 def _reporter(
@@ -320,12 +342,7 @@ async def _serve(
     """
     loop, server, bridge = asyncio.get_running_loop(), assembly.server, assembly.bridge
     watch, collections = LoopWatch(loop, settings.loop.longest_pause), ShortCollections()
-    server.metrics.watch(
-        "loop_longest_pause_seconds", "Time that the event loop took to answer, at the longest", lambda: watch.longest
-    )
-    for figure in assembly.indications.figures():
-        server.metrics.watch(*figure)
-    server.metrics.add(figures_text(partial(_sources, assembly.nodes)))
+    _add_figures(server.metrics, watch, assembly)
     await server.start(assembly.endpoints)
     try:
         await in_thread(assembly.indications.start)
@@ -364,6 +381,16 @@ async def _serve(
             stopping.append(in_thread(bridge.stop))
         await asyncio.gather(*stopping)
     return 0
+
+
+def _add_figures(metrics: Metrics, watch: LoopWatch, assembly: _Assembly) -> None:
+    """Add what others than the server know to its figures."""
+    metrics.watch(
+        "loop_longest_pause_seconds", "Time that the event loop took to answer, at the longest", lambda: watch.longest
+    )
+    for figure in assembly.indications.figures():
+        metrics.watch(*figure)
+    metrics.add(figures_text(partial(_sources, assembly.nodes)))
 
 
 def _sources(registry: NodeRegistry) -> Iterator[Sources]:
