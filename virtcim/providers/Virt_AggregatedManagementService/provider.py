@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -15,7 +15,6 @@ from virtcim.providers.interface import (
     EmbeddedInstance,
     Instance,
     InstancePath,
-    InstanceProvider,
     Keys,
     MethodResult,
     Parameters,
@@ -28,6 +27,7 @@ from virtcim.providers.methods import MethodFailedError
 from virtcim.providers.nodes.node import Node
 from virtcim.providers.nodes.placement import Candidate, Wish, candidates, with_defaults
 from virtcim.providers.nodes.registry import NodeRegistry
+from virtcim.providers.services.ofserver import Run, ServerServiceProvider
 from virtcim.providers.states import EnabledState
 from virtcim.providers.templates import TEMPLATE_PREFIX, setting_of_template
 from virtcim.providers.values import flag_of, number_of
@@ -62,7 +62,7 @@ May = Callable[[RequestContext, str, Role], bool]
 """Tells whether who asks has a role in a namespace."""
 
 
-class AggregatedServiceProvider(InstanceProvider):
+class AggregatedServiceProvider(ServerServiceProvider):
     """Serves the service.
 
     Parameters:
@@ -79,35 +79,29 @@ class AggregatedServiceProvider(InstanceProvider):
         self._may = may
         self._summaries = Summaries()
 
-    def instances(self, class_name: str, context: RequestContext) -> Iterable[Instance]:
-        return (self._service,)
+    @property
+    def service(self) -> Instance:
+        return self._service
+
+    @property
+    def runs(self) -> Mapping[str, Run]:
+        return {
+            "DefineSystem": self._define,
+            "DefineSystemInGroup": self._define_in_group,
+            "EvaluatePlacement": self._evaluate,
+            "GetGroupSummary": self._summarize,
+            "RequestGroupStateChange": self._change_states,
+            "DrainNodes": self._drain,
+            "RequestStateChange": _refuse,
+            "StartService": _refuse,
+            "StopService": _refuse,
+        }
 
     def get_instance(self, class_name: str, keys: Keys, context: RequestContext) -> Instance:
         given = {name.lower(): str(value).casefold() for name, value in keys.items()}
         if given != {name.lower(): str(value).casefold() for name, value in self._service.keys().items()}:
             raise CIMError(Status.NOT_FOUND, f"There is no such instance of {class_name}")
         return self._service
-
-    def invoke_method(
-        self, class_name: str, keys: Keys | None, method: str, parameters: Parameters, context: RequestContext
-    ) -> MethodResult:
-        if keys is not None:
-            self.get_instance(class_name, keys, context)
-        match method:
-            case "DefineSystem" | "DefineSystemInGroup":
-                return self._define(method, parameters, context)
-            case "EvaluatePlacement":
-                return self._evaluate(parameters, context)
-            case "GetGroupSummary":
-                return self._summarize(parameters, context)
-            case "RequestGroupStateChange":
-                return self._change_states(parameters, context)
-            case "DrainNodes":
-                return self._drain(parameters, context)
-            case "RequestStateChange" | "StartService" | "StopService":
-                # It is there as long as the server is.
-                return MethodResult(_NOT_SUPPORTED)
-        return super().invoke_method(class_name, keys, method, parameters, context)
 
     def _evaluate(self, parameters: Parameters, context: RequestContext) -> MethodResult:
         """EvaluatePlacement: the table by which DefineSystem would choose."""
@@ -121,10 +115,14 @@ class AggregatedServiceProvider(InstanceProvider):
             },
         )
 
-    def _define(self, method: str, parameters: Parameters, context: RequestContext) -> MethodResult:
-        """DefineSystem and DefineSystemInGroup: on the first node of the table."""
-        if method == "DefineSystemInGroup" and parameters.get("Group") is None:
+    def _define_in_group(self, parameters: Parameters, context: RequestContext) -> MethodResult:
+        """DefineSystemInGroup: as DefineSystem, on a node of the group."""
+        if parameters.get("Group") is None:
             raise CIMError(Status.INVALID_PARAMETER, "Group: is missing; expected a group of nodes")
+        return self._define(parameters, context)
+
+    def _define(self, parameters: Parameters, context: RequestContext) -> MethodResult:
+        """DefineSystem: on the first node of the table."""
         template = self._template(parameters)
         # Of those that come together, each is placed with those before it in mind.
         with self._nodes.promises.choosing if template is not None else nullcontext():
@@ -391,6 +389,11 @@ def _with_pool(
         parameters.append(f"pool={pool}")
     properties["TemplateParameters"] = parameters
     return EmbeddedInstance(class_name if system is None else system.class_name, properties)
+
+
+def _refuse(parameters: Parameters, context: RequestContext) -> MethodResult:
+    """Refuse to change the state of the service: it is there as long as the server is."""
+    return MethodResult(_NOT_SUPPORTED)
 
 
 def _system(parameters: Parameters) -> EmbeddedInstance | None:

@@ -5,7 +5,7 @@ What reads and writes packages is loaded by the method that does: most servers n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -39,13 +39,13 @@ from virtcim.providers.jobs import Affected, Effect, JobOrder
 from virtcim.providers.keys import instance_id
 from virtcim.providers.nodes.elements import May, element_of_node, system_of_node
 from virtcim.providers.nodes.registry import NodeRegistry
+from virtcim.providers.services.ofserver import Run, ServerServiceProvider
 from virtcim.providers.site import Site
 from virtcim.providers.templates import TemplateSetting
 from virtcim.providers.Virt_ApplianceCatalog.elements import (
     APPLIANCE,
     APPLIANCE_CATALOG,
     APPLIANCE_PREFIX,
-    CATALOG_ID,
     ShownAppliance,
     ShownCatalog,
 )
@@ -77,7 +77,7 @@ class Shelf:
     scratch: Path
 
 
-class ApplianceCatalogProvider(InstanceProvider):
+class ApplianceCatalogProvider(ServerServiceProvider):
     """Serves Virt_ApplianceCatalog.
 
     Parameters:
@@ -96,33 +96,18 @@ class ApplianceCatalogProvider(InstanceProvider):
         self._namespace = namespace
 
     @property
-    def catalog(self) -> ShownCatalog:
-        """The one instance."""
+    def service(self) -> ShownCatalog:
         return ShownCatalog(self._shelf.catalogs, self._namespace)
 
-    def instances(self, class_name: str, context: RequestContext) -> Iterable[ShownCatalog]:
-        return (self.catalog,)
-
-    def get_instance(self, class_name: str, keys: Keys, context: RequestContext) -> ShownCatalog:
-        if instance_id(class_name, keys) != CATALOG_ID:
-            raise CIMError(Status.NOT_FOUND, f"There is no such instance of {class_name}")
-        return self.catalog
-
-    def invoke_method(
-        self, class_name: str, keys: Keys | None, method: str, parameters: Parameters, context: RequestContext
-    ) -> MethodResult:
-        if keys is not None:
-            self.get_instance(class_name, keys, context)
-        run: Callable[[Parameters, RequestContext], MethodResult] | None = {
+    @property
+    def runs(self) -> Mapping[str, Run]:
+        return {
             "RefreshCatalogs": self._refresh,
             "ReadAppliance": self._read,
             "ImportAppliance": self._import,
             "ExportSystem": self._export,
             "ExportTemplate": self._export_template,
-        }.get(method)
-        if run is None:
-            return super().invoke_method(class_name, keys, method, parameters, context)
-        return run(parameters, context)
+        }
 
     def _refresh(self, parameters: Parameters, context: RequestContext) -> MethodResult:
         """RefreshCatalogs."""
@@ -262,7 +247,7 @@ class ApplianceCatalogProvider(InstanceProvider):
                 prefix,
                 method,
                 told,
-                owner=self.catalog.path(),
+                owner=self.service.path(),
                 affected=[Affected(path, (int(Effect.PERFORMANCE_IMPACT),)) for path in affected],
                 principal=context.principal,
                 namespace=site.namespace,
@@ -364,10 +349,10 @@ class CatalogMembers(Association):
         return self._appliances.all() if isinstance(left, ShownCatalog) else ()
 
     def to_left(self, right: Instance, context: RequestContext) -> Iterable[Instance]:
-        return (self._catalog.catalog,) if isinstance(right, ShownAppliance) else ()
+        return (self._catalog.service,) if isinstance(right, ShownAppliance) else ()
 
     def sources(self, class_name: str, context: RequestContext) -> Iterable[Instance]:
-        return (self._catalog.catalog,)
+        return (self._catalog.service,)
 
     def class_name(self, left: Instance, right: Instance) -> str:
         return self.class_names[0]

@@ -43,10 +43,10 @@ class StoreMembers(Association):
         return self._groups.all() if isinstance(left, ShownStore) else ()
 
     def to_left(self, right: Instance, context: RequestContext) -> Iterable[Instance]:
-        return (self._store.store,) if isinstance(right, ShownGroup) else ()
+        return (self._store.service,) if isinstance(right, ShownGroup) else ()
 
     def sources(self, class_name: str, context: RequestContext) -> Iterable[Instance]:
-        return (self._store.store,)
+        return (self._store.service,)
 
     def class_name(self, left: Instance, right: Instance) -> str:
         return self.class_names[0]

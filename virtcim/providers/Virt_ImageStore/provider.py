@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Iterable
+from collections.abc import Mapping
 
 from virtcim.images.library import Library
 from virtcim.images.store import ImageError
@@ -14,7 +14,6 @@ from virtcim.libhelper.work import Work
 from virtcim.providers.errors import libvirt_failure
 from virtcim.providers.interface import (
     CIMError,
-    InstanceProvider,
     Keys,
     MethodResult,
     Parameters,
@@ -22,19 +21,19 @@ from virtcim.providers.interface import (
     Status,
 )
 from virtcim.providers.jobs import Affected, Effect, JobOrder
-from virtcim.providers.keys import instance_id
 from virtcim.providers.nodes.elements import May, system_of_node
 from virtcim.providers.nodes.registry import NodeRegistry
 from virtcim.providers.overlays import base_volumes, guests_over
+from virtcim.providers.services.ofserver import Run, ServerServiceProvider
 from virtcim.providers.templates import TEMPLATE_PREFIX
-from virtcim.providers.Virt_ImageStore.elements import IMAGE_STORE, STORE_ID, ShownStore, ShownTemplate
+from virtcim.providers.Virt_ImageStore.elements import IMAGE_STORE, ShownStore, ShownTemplate
 from virtcim.providers.Virt_ImageStore.fromguest import TemplateOfGuest
 from virtcim.providers.Virt_ImageStore.templates import told_in_cim
 
 __all__ = ["ImageStoreProvider"]
 
 
-class ImageStoreProvider(InstanceProvider):
+class ImageStoreProvider(ServerServiceProvider):
     """Serves Virt_ImageStore.
 
     Parameters:
@@ -53,35 +52,25 @@ class ImageStoreProvider(InstanceProvider):
         self._namespace = namespace
 
     @property
-    def store(self) -> ShownStore:
-        """The one instance."""
+    def service(self) -> ShownStore:
         return ShownStore(self._library, self._namespace)
 
-    def instances(self, class_name: str, context: RequestContext) -> Iterable[ShownStore]:
-        return (self.store,)
-
-    def get_instance(self, class_name: str, keys: Keys, context: RequestContext) -> ShownStore:
-        if instance_id(class_name, keys) != STORE_ID:
-            raise CIMError(Status.NOT_FOUND, f"There is no such instance of {class_name}")
-        return self.store
-
-    def invoke_method(
-        self, class_name: str, keys: Keys | None, method: str, parameters: Parameters, context: RequestContext
-    ) -> MethodResult:
-        if keys is not None:
-            self.get_instance(class_name, keys, context)
-        run: Callable[[Parameters, RequestContext], MethodResult] | None = {
+    @property
+    def runs(self) -> Mapping[str, Run]:
+        return {
             "BeginImage": self._begin,
             "WriteImage": self._write,
             "FinishImage": self._finish,
             "PullImage": self._pull,
             "RemoveImage": self._remove,
             "CreateTemplateFromSystem": self._create_template,
-        }.get(method)
-        if run is None:
-            return super().invoke_method(class_name, keys, method, parameters, context)
+        }
+
+    def invoke_method(
+        self, class_name: str, keys: Keys | None, method: str, parameters: Parameters, context: RequestContext
+    ) -> MethodResult:
         try:
-            return run(parameters, context)
+            return super().invoke_method(class_name, keys, method, parameters, context)
         except ImageError as error:
             raise CIMError(Status.FAILED, str(error)) from error
 
@@ -132,7 +121,7 @@ class ImageStoreProvider(InstanceProvider):
                 "PullImage",
                 run,
                 name=f"Image of {template.key}",
-                owner=self.store.path(),
+                owner=self.service.path(),
                 principal=context.principal,
                 namespace=local.namespace,
             )
@@ -189,7 +178,7 @@ class ImageStoreProvider(InstanceProvider):
                 "CreateTemplateFromSystem",
                 run,
                 name=f"Template {made.template.key} of {guest.name}",
-                owner=self.store.path(),
+                owner=self.service.path(),
                 affected=[Affected(system.path(), (int(Effect.PERFORMANCE_IMPACT),))],
                 principal=context.principal,
                 namespace=guest.site.namespace,
