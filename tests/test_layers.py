@@ -262,13 +262,15 @@ INDICATIONS = (
 
 def test_indications_go_one_way() -> None:
     package = "cimom.indications"
-    found = {path.stem for path in modules("cimom/indications")} - {"__init__"}
-    assert found == set(INDICATIONS)
+    top = ROOT / "virtcim" / "cimom" / "indications"
+    files = [(path.relative_to(top).with_suffix("").parts[0], path) for path in modules("cimom/indications")]
+    assert {name for name, _ in files} - {"__init__"} == set(INDICATIONS)
     wrong = [
         f"{name} imports {module}"
-        for number, name in enumerate(INDICATIONS)
-        for module in own_imports(ROOT / "virtcim" / "cimom" / "indications" / f"{name}.py")
-        if is_within(module, package) and module.split(".")[2] not in INDICATIONS[:number]
+        for name, path in files
+        if name in INDICATIONS
+        for module in own_imports(path)
+        if is_within(module, package) and module.split(".")[2] not in (*INDICATIONS[: INDICATIONS.index(name)], name)
     ]
     assert not wrong
 
