@@ -5,12 +5,16 @@ Layer rule: imports libvirt and nothing of this project.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import ParamSpec, TypeVar
 
 import libvirt
 
-__all__ = ["LibvirtError", "silence_libvirt", "translated"]
+__all__ = ["LibvirtError", "look_up", "silence_libvirt", "translated", "unless_gone"]
+
+Arguments = ParamSpec("Arguments")
+Found = TypeVar("Found")
 
 _GONE = frozenset(
     {
@@ -141,6 +145,30 @@ def translated() -> Iterator[None]:
         yield
     except libvirt.libvirtError as error:
         raise LibvirtError.of(error) from error
+
+
+@contextmanager
+def unless_gone() -> Iterator[None]:
+    """End the block, as if it were done, where what it looks for does not exist (any more)."""
+    try:
+        yield
+    except libvirt.libvirtError as error:
+        if not LibvirtError.of(error).is_gone:
+            raise
+
+
+def look_up(call: Callable[Arguments, Found], *arguments: Arguments.args, **further: Arguments.kwargs) -> Found | None:
+    """Give what a call of libvirt's answers; None where what it looks for does not exist (any more).
+
+    Raises:
+        libvirt.libvirtError: it fails otherwise.
+    """
+    try:
+        return call(*arguments, **further)
+    except libvirt.libvirtError as error:
+        if not LibvirtError.of(error).is_gone:
+            raise
+        return None
 
 
 def silence_libvirt() -> None:

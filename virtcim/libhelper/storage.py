@@ -18,7 +18,7 @@ import libvirt
 from virtcim.libhelper.connections import is_local
 from virtcim.libhelper.context import Context
 from virtcim.libhelper.documents.storage import VolumeConfig
-from virtcim.libhelper.errors import LibvirtError, translated
+from virtcim.libhelper.errors import LibvirtError, look_up, translated
 from virtcim.libhelper.undoing import undone
 from virtcim.libhelper.work import Work, WorkCancelledError
 
@@ -204,12 +204,8 @@ class Storage:
     def volume_config(self, pool: str, name: str) -> VolumeConfig | None:
         """Give what libvirt says of a volume now; None where there is none of that name."""
         with self.pool(pool) as found:
-            try:
-                return VolumeConfig.parse(found.storageVolLookupByName(name).XMLDesc(0))
-            except libvirt.libvirtError as error:
-                if error.get_error_code() != libvirt.VIR_ERR_NO_STORAGE_VOL:
-                    raise
-                return None
+            text = look_up(lambda: found.storageVolLookupByName(name).XMLDesc(0))
+            return None if text is None else VolumeConfig.parse(text)
 
     def delete_volume(self, pool: str, name: str) -> None:
         """Delete a volume with its data."""

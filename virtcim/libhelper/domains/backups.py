@@ -23,7 +23,7 @@ from virtcim.libhelper.documents.storage import VolumeConfig
 from virtcim.libhelper.domains.freezing import frozen
 from virtcim.libhelper.domains.handle import domain_handle
 from virtcim.libhelper.domains.jobs import changed_domain, refuse_held
-from virtcim.libhelper.errors import LibvirtError
+from virtcim.libhelper.errors import LibvirtError, unless_gone
 from virtcim.libhelper.inventory.records import CHECKPOINTS, VOLUMES
 from virtcim.libhelper.undoing import undone
 from virtcim.libhelper.work import Work, WorkCancelledError
@@ -225,11 +225,11 @@ class Backups:
         """
 
         def remove(name: str) -> None:
-            with self._context.connections.connection() as connection, _unless_gone():
+            with self._context.connections.connection() as connection, unless_gone():
                 connection.storagePoolLookupByUUIDString(pool).storageVolLookupByName(name).delete(0)
 
         def forget(name: str) -> None:
-            with self._context.connections.connection() as connection, _unless_gone():
+            with self._context.connections.connection() as connection, unless_gone():
                 connection.lookupByUUIDString(domain).checkpointLookupByName(name).delete(0)
 
         steps: list[Callable[[], None]] = [partial(remove, name) for name in volumes]
@@ -348,16 +348,6 @@ def is_backed_up(domain: libvirt.virDomain) -> bool:
 def _forget_outcome(domain: libvirt.virDomain) -> None:
     """Have libvirt forget how the last job of a domain ended, as it does once asked: it is not that of the next."""
     domain.jobStats(libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED)
-
-
-@contextlib.contextmanager
-def _unless_gone() -> Iterator[None]:
-    """A block that has nothing to do where what it looks for does not exist."""
-    try:
-        yield
-    except libvirt.libvirtError as error:
-        if not LibvirtError.of(error).is_gone:
-            raise
 
 
 def _report(statistics: Mapping[str, Any], work: Work) -> None:

@@ -16,7 +16,7 @@ import libvirt
 
 from virtcim.immutable import immutable
 from virtcim.libhelper.documents.domain import Disk, DomainConfig, Graphics, Interface, Video
-from virtcim.libhelper.errors import LibvirtError
+from virtcim.libhelper.errors import LibvirtError, look_up
 from virtcim.libhelper.host import HostFacts
 from virtcim.libhelper.inventory.records import Domain
 from virtcim.libhelper.migrations.copies import active_pools, copied_disks
@@ -241,24 +241,16 @@ def _needed_devices(config: DomainConfig) -> Iterator[tuple[str, str, str, str]]
 
 def _network(case: _Case) -> Iterator[str]:
     for name in dict.fromkeys(_interface_values(case.config, "source_network")):
-        try:
-            active = case.target.networkLookupByName(name).isActive()
-        except libvirt.libvirtError as error:
-            if not LibvirtError.of(error).is_gone:
-                raise
+        network = look_up(case.target.networkLookupByName, name)
+        if network is None:
             yield f"there is no network {name} there"
-        else:
-            if not active and not case.order.moves_definition_only:
-                yield f"network {name} is not active there"
+        elif not network.isActive() and not case.order.moves_definition_only:
+            yield f"network {name} is not active there"
 
 
 def _filter(case: _Case) -> Iterator[str]:
     for name in dict.fromkeys(_interface_values(case.config, "filterref_filter")):
-        try:
-            case.target.nwfilterLookupByName(name)
-        except libvirt.libvirtError as error:
-            if not LibvirtError.of(error).is_gone:
-                raise
+        if look_up(case.target.nwfilterLookupByName, name) is None:
             yield f"there is no network filter {name} there"
 
 
@@ -271,15 +263,10 @@ def _pool(case: _Case) -> Iterator[str]:
     for disk in _disks(case.config):
         if not disk.source_pool or not disk.source_volume:
             continue
-        try:
-            pool = case.target.storagePoolLookupByName(disk.source_pool)
-            if pool.isActive():
-                pool.storageVolLookupByName(disk.source_volume)
-            else:
-                yield f"disk {disk.target_dev}: pool {disk.source_pool} is not active there"
-        except libvirt.libvirtError as error:
-            if not LibvirtError.of(error).is_gone:
-                raise
+        pool = look_up(case.target.storagePoolLookupByName, disk.source_pool)
+        if pool is not None and not pool.isActive():
+            yield f"disk {disk.target_dev}: pool {disk.source_pool} is not active there"
+        elif pool is None or look_up(pool.storageVolLookupByName, disk.source_volume) is None:
             yield f"disk {disk.target_dev}: volume {disk.source_volume} of pool {disk.source_pool} is not there"
 
 

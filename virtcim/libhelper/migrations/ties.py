@@ -22,7 +22,7 @@ from virtcim.libhelper.documents.domain import (
     Smartcard,
     Tpm,
 )
-from virtcim.libhelper.errors import LibvirtError
+from virtcim.libhelper.errors import look_up
 from virtcim.libhelper.xml.text import parse_xml
 
 __all__ = ["missing_devices", "ties"]
@@ -84,7 +84,7 @@ def missing_devices(config: DomainConfig, target: libvirt.virConnect) -> Iterato
             continue
         if device.type == "pci":
             name = _pci_name(device.source_address)
-            if name and not _is_there(target, name):
+            if name and not look_up(target.nodeDeviceLookupByName, name):
                 yield f"there is no PCI device {name.removeprefix('pci_')} there"
         elif device.type == "usb" and device.source_vendor_id and device.source_product_id:
             wanted = _number(device.source_vendor_id), _number(device.source_product_id)
@@ -104,16 +104,6 @@ def _pci_name(address: Mapping[str, str] | None) -> str:
 
 def _number(text: str) -> int:
     return int(text, 0)
-
-
-def _is_there(target: libvirt.virConnect, name: str) -> bool:
-    try:
-        target.nodeDeviceLookupByName(name)
-    except libvirt.libvirtError as error:
-        if not LibvirtError.of(error).is_gone:
-            raise
-        return False
-    return True
 
 
 def _usb_devices(target: libvirt.virConnect) -> Iterator[tuple[int, int]]:
