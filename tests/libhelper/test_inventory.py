@@ -26,6 +26,7 @@ from virtcim.libhelper.host import qualified_name
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.inventory import readers as readers_module
 from virtcim.libhelper.inventory.inventory import Inventory
+from virtcim.libhelper.inventory.journal import LENGTH, Journal
 from virtcim.libhelper.inventory.kinds import DOMAIN, NO_TEXTS, Texts
 from virtcim.libhelper.inventory.parts import PartKind
 from virtcim.libhelper.inventory.readers import Key, Readers, Task
@@ -1028,3 +1029,29 @@ def test_each_kind_has_its_revision(node: Hypervisor) -> None:
     assert inventory.wait_for(state_is("one", DomainState.PAUSED), PATIENCE)
     assert inventory.revision_of("domain") > domains
     assert inventory.revision_of("network") == networks
+
+
+def test_it_is_known_which_domains_changed_last(node: Hypervisor) -> None:
+    inventory = node.inventory
+    revision = inventory.revision
+    assert inventory.domains_changed_since(revision) == set()
+    node.domains.suspend("one")
+    assert inventory.wait_for(state_is("one", DomainState.PAUSED), PATIENCE)
+    assert inventory.domains_changed_since(revision) == {"one"}
+    node.domains.destroy("two")
+    assert inventory.wait_for(state_is("two", DomainState.SHUTOFF), PATIENCE)
+    revision = inventory.revision
+    with translated():
+        node.connections.open().lookupByName("two").rename("four")
+    assert inventory.wait_for(lambda now: now.domain("four") is not None, PATIENCE)
+    assert inventory.domains_changed_since(revision) == {"two", "four"}
+    assert inventory.domains_changed_since(0) == {"one", "two", "three", "four"}
+
+
+def test_what_changed_long_ago_is_not_known() -> None:
+    journal = Journal()
+    for revision in range(1, LENGTH + 3):
+        journal.note(revision, f"guest {revision}")
+    assert journal.since(1) is None
+    assert journal.since(2) == {f"guest {revision}" for revision in range(3, LENGTH + 3)}
+    assert journal.since(LENGTH + 2) == set()

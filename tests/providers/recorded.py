@@ -19,6 +19,7 @@ from virtcim.libhelper.documents.capabilities import HostCapabilities, parsed
 from virtcim.libhelper.documents.domain import DomainConfig
 from virtcim.libhelper.documents.storage import PoolConfig, VolumeConfig
 from virtcim.libhelper.host import HostFacts, NodeInfo
+from virtcim.libhelper.inventory.journal import Journal
 from virtcim.libhelper.inventory.memory_requests import MemoryRequests
 from virtcim.libhelper.inventory.records import (
     VOLUMES,
@@ -71,6 +72,10 @@ class RecordedInventory:
     held_node_devices: list[NodeDevice] = field(default_factory=list)
     held_filters: list[NWFilter] = field(default_factory=list)
     listeners: list[Callable[[Change], None]] = field(default_factory=list)
+    journal: Journal = field(default_factory=Journal)
+
+    def domains_changed_since(self, revision: int) -> set[str] | None:
+        return self.journal.since(revision)
 
     def domain(self, name: str) -> Domain | None:
         return next((each for each in self.held if each.name == name), None)
@@ -206,13 +211,17 @@ class RecordedHypervisor:
         domain = Domain(**{**attributes, **changes})
         others = [other for other in self.inventory.held if other.name != domain.name]
         self.inventory.held = [*others, domain]
-        self.inventory.revision = domain.revision
+        self._note(domain.name, domain.revision)
         return domain
 
     def remove(self, name: str) -> None:
         """Have a domain be gone."""
         self.inventory.held = [other for other in self.inventory.held if other.name != name]
-        self.inventory.revision = next(_revisions)
+        self._note(name, next(_revisions))
+
+    def _note(self, name: str, revision: int) -> None:
+        self.inventory.journal.note(revision, name)
+        self.inventory.revision = revision
 
     def put_pool(self, name: str, target: str, volumes: Iterable[tuple[str, int]] | None) -> None:
         """Take in a storage pool of type dir with volumes of a name and a capacity in bytes."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import gc
 import logging
+import random
 
 import pytest
 
 from tests.providers.recorded import CONTEXT, PLATFORMS, Served, domain_xml, hypervisor, platform
+from virtcim.libhelper.inventory.journal import LENGTH
+from virtcim.platforms.base import Platform
 from virtcim.providers.guest import Guest
 from virtcim.providers.guests import all_guests
 from virtcim.providers.kinds import KINDS
@@ -105,8 +108,8 @@ def test_changes_show_and_leave_the_rest_alone() -> None:
     assert same is a
     assert changed is not b
     assert (changed.identity, changed.revision != b.revision) == (b.identity, True)
-    host.inventory.held = []
-    host.inventory.revision += 1
+    host.remove("a")
+    host.remove("b")
     assert site.instances("KVM_ComputerSystem") == []
 
 
@@ -217,3 +220,52 @@ def test_guests_that_stay_are_the_same_when_others_come_and_go() -> None:
     assert fourth["a/defined"].namesakes == (fourth["a"],)
     host.remove("a/defined")
     assert shown()["a"].defined_word == third["a"].defined_word
+
+
+def test_after_a_change_only_what_changed_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    host, served = hypervisor(), platform("KVM")
+    for name in ("a", "c", "d"):
+        host.put(domain_xml(name))
+    site = Site([(served, host)], PLATFORMS, KINDS, ProviderSettings())  # type: ignore[list-item]
+    before = {guest.name: guest for guest in all_guests(site, served)}
+    monkeypatch.setattr(host.inventory, "domains", lambda: pytest.fail("all of them are looked at"))
+    host.put(domain_xml("b"))
+    changed = host.put(domain_xml("c", rest="<title>other</title>"))
+    host.remove("d")
+    after = {guest.name: guest for guest in all_guests(site, served)}
+    assert list(after) == ["a", "b", "c"]
+    assert after["a"] is before["a"]
+    assert after["c"].domain is changed
+
+
+def test_guests_that_are_followed_are_those_that_there_are() -> None:
+    host, served, chance = hypervisor(), platform("KVM"), random.Random(7)
+    site = Site([(served, host)], PLATFORMS, KINDS, ProviderSettings())  # type: ignore[list-item]
+    names = [*(f"g{number}" for number in range(30)), "g1/defined", "g2/x"]
+    for _ in range(300):
+        for name in chance.choices(names, k=chance.choice((0, 1, 1, 2, 5, LENGTH + 1))):
+            if host.inventory.domain(name) is None or chance.random() < 0.5:
+                host.put(domain_xml(name))
+            else:
+                host.remove(name)
+        fresh = Site([(served, host)], PLATFORMS, KINDS, ProviderSettings())  # type: ignore[list-item]
+        assert _described(site, served) == _described(fresh, served)
+
+
+def test_another_hypervisor_has_guests_of_its_own() -> None:
+    one, two, served = hypervisor("KVM", "one"), hypervisor("KVM", "two"), platform("KVM")
+    one.put(domain_xml("a"))
+    two.put(domain_xml("b"))
+    site = Site([(served, one)], PLATFORMS, KINDS, ProviderSettings())  # type: ignore[list-item]
+    assert [guest.name for guest in all_guests(site, served)] == ["a"]
+    site.remove(one)  # type: ignore[arg-type]
+    site.add(served, two)  # type: ignore[arg-type]
+    assert [guest.name for guest in all_guests(site, served)] == ["b"]
+
+
+def _described(site: Site, served: Platform) -> list[tuple[object, ...]]:
+    """What makes the guests of a platform what they are."""
+    return [
+        (each.name, each.domain, each.defined_word, each.snapshot_word, [other.name for other in each.namesakes])
+        for each in all_guests(site, served)
+    ]

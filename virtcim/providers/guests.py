@@ -8,8 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from itertools import compress, count
-from operator import attrgetter, is_not
+from operator import itemgetter
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from virtcim.providers.guest import DEFINED_WORD, SNAPSHOT_WORD, Guest
@@ -26,19 +25,23 @@ _log = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
 
-_NAME, _DOMAIN = attrgetter("name"), attrgetter("domain")
+_FIRST = itemgetter(0)
 
 
 class GuestSnapshot:
     """The guests of one platform as they were at some revisions of the inventories, and what was made of them.
 
     Attributes:
+        hypervisors: of the platform, then.
         has_slashes: whether the name of one holds a slash, so that others may have a say in its identifiers.
     """
 
-    __slots__ = ("collected", "guests", "has_slashes", "revisions")
+    __slots__ = ("collected", "guests", "has_slashes", "hypervisors", "revisions")
 
-    def __init__(self, revisions: tuple[int, ...], guests: dict[str, Guest], has_slashes: bool) -> None:
+    def __init__(
+        self, hypervisors: Sequence[Hypervisor], revisions: tuple[int, ...], guests: dict[str, Guest], has_slashes: bool
+    ) -> None:
+        self.hypervisors = hypervisors
         self.revisions = revisions
         self.guests = guests
         self.has_slashes = has_slashes
@@ -52,7 +55,7 @@ class GuestList:
         self._site = site
         self._platform = platform
         self._lock = threading.Lock()
-        self._snapshot = GuestSnapshot((), {}, has_slashes=False)
+        self._snapshot = GuestSnapshot((), (), {}, has_slashes=False)
         self._reported: set[tuple[str, str]] = set()
 
     @property
@@ -70,7 +73,7 @@ class GuestList:
                 has_slashes = any("/" in name for name in guests)
             else:
                 (guests, gone), has_slashes = followed, False
-            self._snapshot = GuestSnapshot(revisions, guests, has_slashes)
+            self._snapshot = GuestSnapshot(hypervisors, revisions, guests, has_slashes)
             for guest in gone:
                 guest.forget()
             return self._snapshot
@@ -82,29 +85,27 @@ class GuestList:
     def _followed(
         self, hypervisors: Sequence[Hypervisor], known: GuestSnapshot
     ) -> tuple[dict[str, Guest], list[Guest]] | None:
-        """The guests, and those that are none of them any more, where no name has a say in what belongs to another one;
-        None otherwise.  Only those between the first and the last change are looked at."""
-        if len(hypervisors) != 1 or known.has_slashes:
+        """The guests, and those that are none of them any more, where no name has a say in what belongs to another one
+        and it is known which have changed; None otherwise.  Only these are looked at."""
+        if len(hypervisors) != 1 or known.hypervisors != hypervisors or known.has_slashes:
             return None
-        (hypervisor,) = hypervisors
-        domains, guests = hypervisor.inventory.domains(), list(known.guests.values())
-        shown = list(map(_DOMAIN, guests))
-        start = _count_same(shown, domains)
-        end = _count_same(shown[start:][::-1], domains[start:][::-1])
-        before = guests[start : len(guests) - end]
-        stay = {guest.domain: guest for guest in before}
-        after = [
-            stay.pop(domain) if domain in stay else Guest(self._site, self._platform, hypervisor, domain)
-            for domain in domains[start : len(domains) - end]
-        ]
-        names = [guest.name for guest in after]
-        if any("/" in name for name in names):
+        (hypervisor,), (revision,) = hypervisors, known.revisions
+        names = hypervisor.inventory.domains_changed_since(revision)
+        if names is None or any("/" in name for name in names):
             return None
-        if names == [guest.name for guest in before]:
-            return known.guests | dict(zip(names, after, strict=True)), list(stay.values())
-        guests[start : len(guests) - end] = after
-        found = dict(zip(map(_NAME, guests), guests, strict=True))
-        return (found, list(stay.values())) if len(found) == len(guests) else None
+        guests, gone, is_longer = known.guests.copy(), [], False
+        for name in names:
+            domain, before = hypervisor.inventory.domain(name), guests.get(name)
+            if before is not None and before.domain is not domain:
+                gone.append(before)
+            if domain is None:
+                guests.pop(name, None)
+            elif before is None or before.domain is not domain:
+                guests[name] = Guest(self._site, self._platform, hypervisor, domain)
+                is_longer = is_longer or before is None
+        if is_longer:
+            guests = dict(sorted(guests.items(), key=_FIRST))
+        return guests, gone
 
     def _updated(self, hypervisors: Sequence[Hypervisor], known: Mapping[str, Guest]) -> dict[str, Guest]:
         guests: dict[str, Guest] = {}
@@ -162,11 +163,6 @@ class GuestList:
                 served.hypervisor.uri,
                 self._platform.prefix,
             )
-
-
-def _count_same(one: Sequence[object], other: Sequence[object]) -> int:
-    """How many objects two sequences begin with that are the same in both."""
-    return next(compress(count(), map(is_not, one, other)), min(len(one), len(other)))
 
 
 def _is_alone(guest: Guest) -> bool:

@@ -31,6 +31,7 @@ from virtcim.libhelper.documents.domain import Disk, DomainConfig
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.events import Event
 from virtcim.libhelper.inventory.disks import Images, disk_capacities, images_of
+from virtcim.libhelper.inventory.journal import Journal
 from virtcim.libhelper.inventory.kinds import DOMAIN, KINDS, NO_TEXTS, DomainFacts, Kind, Text, Texts
 from virtcim.libhelper.inventory.memory_requests import MemoryRequests
 from virtcim.libhelper.inventory.parts import PartKind
@@ -174,6 +175,7 @@ class Inventory:
         self._relocating: set[str] = set()
         self._departed: set[str] = set()
         self._revisions = dict.fromkeys(KINDS, 0)
+        self._journal = Journal()
         self._parts_read: dict[Key, float] = {}
         self._untold: deque[Change] = deque()
         self._telling = threading.Lock()
@@ -305,6 +307,12 @@ class Inventory:
     def revision_of(self, kind: str) -> int:
         """The revision of the last change of an object of this kind, or of the connection."""
         return self._revisions[kind]
+
+    def domains_changed_since(self, revision: int) -> set[str] | None:
+        """Give the names of the domains that came, changed or went after a revision; None where that is too long ago to
+        be known."""
+        with self._changed:
+            return self._journal.since(revision)
 
     def withhold(self, uuid: str) -> None:
         """Show a domain that is not here yet, whether libvirt lists it or not, only from `hand_over` on."""
@@ -664,6 +672,9 @@ class Inventory:
             table.drop(old)
         revision = next(_revisions) if new is None else new.revision
         self._revisions[kind.name] = revision
+        if kind is DOMAIN:
+            for name in {each.name for each in (old, new) if each is not None}:
+                self._journal.note(revision, name)
         self._bump(revision)
         self._untold.append(Change(old, new, events))
 
