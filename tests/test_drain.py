@@ -123,6 +123,11 @@ def test_a_guest_that_a_group_placed_is_moved_and_followed(fleet: Fleet) -> None
     for each in children:
         parents = ask.AssociatorNames(each.path, AssocClass="CIM_AffectedJobElement", ResultClass="CIM_ConcreteJob")
         assert [path["InstanceID"] for path in parents] == [drain["InstanceID"]]
+    (service,) = ask.EnumerateInstanceNames(SERVICE)
+    (owner,) = ask.AssociatorNames(drain.path, AssocClass="CIM_OwningJobElement")
+    assert (owner.namespace, owner.keybindings) == (INTEROP, service.keybindings)
+    owned = ask.AssociatorNames(service, AssocClass="CIM_OwningJobElement", ResultClass="CIM_ConcreteJob")
+    assert {path["InstanceID"] for path in owned} == {each["InstanceID"] for each in drains}
 
 
 def test_wbemcli_moves_a_guest_and_who_follows_is_told_in_order(fleet: Fleet, tmp_path: Path) -> None:

@@ -110,6 +110,18 @@ def test_summaries_come_page_by_page(tmp_path: Path) -> None:
         assert seen == sorted(set(names) - {"a"})
 
 
+def test_what_a_job_does_is_shown(serve: Callable[..., Server]) -> None:
+    running = serve("test:///default", config="[providers.jobs]\ngrace = 0\n")
+    client = Client(running.port, {"Authorization": basic(running.user or "", running.password)})
+    wait_until(lambda: client.ask("GET", GUEST).status == 200)
+    asked = {"parameters": {"RequestedState": PAUSE}}
+    job = client.ask("POST", f"{GUEST}/methods/RequestStateChange", asked).json["parameters"]["Job"]["href"]
+    (element,) = client.get(f"{job}/associators?associationClass=CIM_AffectedJobElement")["instances"]
+    (link,) = client.get(f"{job}/references?associationClass=CIM_AffectedJobElement")["instances"]
+    assert link["properties"]["AffectedElement"]["href"] == element["href"]
+    assert link["properties"]["ElementEffects"]
+
+
 @pytest.mark.parametrize(
     "target",
     [

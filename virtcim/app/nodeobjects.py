@@ -9,6 +9,7 @@ from virtcim.cimom.access import Access
 from virtcim.cimom.context import principal_of
 from virtcim.cimom.discovery.model import ServerObjects
 from virtcim.cimom.discovery.objects import FixedAssociation
+from virtcim.providers.associations.Virt_OwningJobElement import JobsOfServer
 from virtcim.providers.interface import Association, InstanceProvider, RequestContext, Role
 from virtcim.providers.lifecycle import Watched
 from virtcim.providers.nodes.elements import May
@@ -57,11 +58,13 @@ def node_objects(
     providers, links = _image_objects(nodes, may, namespace)
     appliances = ApplianceProvider(shelf.catalogs, namespace)
     catalog = ApplianceCatalogProvider(shelf, nodes, may, namespace)
+    stores = [each.service for each in providers if isinstance(each, ImageStoreProvider)]
     return (
         [groups, AggregatedServiceProvider(nodes, service, may), *providers, catalog, appliances],
         [
             *links,
             CatalogMembers(catalog, appliances),
+            JobsOfServer(nodes.local, [service, *stores, catalog.service]),
             GroupMembers(nodes, groups, namespace),
             AggregatedServices(nodes, server.system),
             FixedAssociation("CIM_HostedService", ("Antecedent", "Dependent"), [(server.system, service)]),

@@ -56,7 +56,8 @@ class Link(Instance):
 
     @property
     def revision(self) -> Hashable:  # type: ignore[override]
-        return self.left.revision, self.right.revision, tuple(sorted(self.extra().items()))
+        extra = ((name, tuple(value) if isinstance(value, list) else value) for name, value in self.extra().items())
+        return self.left.revision, self.right.revision, tuple(sorted(extra))
 
     def ends(self) -> tuple[tuple[str, Instance], tuple[str, Instance]]:
         """The two roles and what stands there, in the order of the keys."""
