@@ -16,7 +16,7 @@ from virtcim.providers.site import Site
 from virtcim.providers.sources import Source
 from virtcim.providers.Virt_HostSystem import HostSystem, hosts_of
 
-__all__ = ["FILTER_KEYS", "FilterList", "filter_named", "filters_on", "given"]
+__all__ = ["FILTER_KEYS", "FilterList", "filter_given", "filter_named", "filters_on", "given", "path_given"]
 
 _NOT_APPLICABLE = 0
 """Direction: each rule has its own."""
@@ -129,6 +129,24 @@ def path_given(site: Site, properties: Properties, name: str, missing: str) -> I
         raise CIMError(Status.FAILED, missing)
     require_own(site, path)
     return path
+
+
+def filter_given(site: Site, platform: Platform, properties: Properties, role: str) -> FilterList:
+    """Find the filter that a reference means.
+
+    Parameters:
+        role: the name of the reference.
+
+    Raises:
+        CIMError: FAILED where it is missing, or means no filter; what `path_given` raises.
+    """
+    path = path_given(site, properties, role, f"Unable to get {role} property")
+    name = str(given(path.keys, "Name", f"Unable to get {role}.Name property"))
+    for host in hosts_of(site, platform):
+        found = filter_named(host, name)
+        if found is not None and found.class_name.lower() == path.class_name.lower():
+            return found
+    raise CIMError(Status.FAILED, f"{role}.Name object does not exist")
 
 
 def _nested(filters: FilterList) -> Iterable[str]:

@@ -6,10 +6,20 @@ from virtcim.providers.Virt_FilterList.provider import FilterListProvider
 from virtcim.providers.Virt_FilterList.Virt_FilterList import (
     FILTER_KEYS,
     FilterList,
+    filter_given,
     filter_named,
     filters_on,
     given,
     path_given,
 )
 
-__all__ = ["FILTER_KEYS", "FilterList", "FilterListProvider", "filter_named", "filters_on", "given", "path_given"]
+__all__ = [
+    "FILTER_KEYS",
+    "FilterList",
+    "FilterListProvider",
+    "filter_given",
+    "filter_named",
+    "filters_on",
+    "given",
+    "path_given",
+]

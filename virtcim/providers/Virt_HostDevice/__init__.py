@@ -5,7 +5,7 @@ They have classes of their own, so that the classes of guests' devices hold gues
 
 from __future__ import annotations
 
-from virtcim.providers.Virt_HostDevice.device import DEVICE_STATE, HostDevice
+from virtcim.providers.Virt_HostDevice.device import DEVICE_STATE, HasDeviceState, HostDevice
 from virtcim.providers.Virt_HostDevice.provider import HOST_DEVICE_TYPES, HostDeviceProvider, host_devices
 from virtcim.providers.Virt_HostDevice.Virt_HostDisk import HostDisk
 from virtcim.providers.Virt_HostDevice.Virt_HostMemory import HostMemory
@@ -15,6 +15,7 @@ from virtcim.providers.Virt_HostDevice.Virt_HostProcessor import HostProcessor
 __all__ = [
     "DEVICE_STATE",
     "HOST_DEVICE_TYPES",
+    "HasDeviceState",
     "HostDevice",
     "HostDeviceProvider",
     "HostDisk",

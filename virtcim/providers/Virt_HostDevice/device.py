@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, Self, TypeVar, cast
 
 from virtcim.libhelper.inventory.records import NodeDevice
 from virtcim.platforms.base import Platform
@@ -17,24 +17,34 @@ from virtcim.providers.Virt_HostSystem import HOSTS, HostSystem
 if TYPE_CHECKING:
     from virtcim.libhelper.hypervisor import Hypervisor
 
-__all__ = ["COMMON", "DEVICE_STATE", "HostDevice"]
+__all__ = ["COMMON", "DEVICE_STATE", "HasDeviceState", "HostDevice"]
 
 Described = TypeVar("Described", covariant=True)
 """What a device is made from."""
 
 
-class HasDeviceState(Protocol):
+class HasDeviceState:
     """What is there as long as its hypervisor can be reached."""
 
+    __slots__ = ()
+
     @property
-    def contact(self) -> bool: ...
+    def contact(self) -> bool:
+        """Whether what is known of it is known to be true."""
+        raise NotImplementedError
+
     @property
-    def enabled_state(self) -> int: ...
+    def enabled_state(self) -> int:
+        """The value of EnabledState."""
+        return int(EnabledState.ENABLED if self.contact else EnabledState.UNKNOWN)
+
     @property
-    def operational_status(self) -> int: ...
+    def operational_status(self) -> int:
+        """The value of OperationalStatus."""
+        return int(OperationalStatus.OK if self.contact else OperationalStatus.NO_CONTACT)
 
 
-class HostDevice(Element, Generic[Described]):
+class HostDevice(HasDeviceState, Element, Generic[Described]):
     """A device of a host.
 
     Attributes:
@@ -80,18 +90,7 @@ class HostDevice(Element, Generic[Described]):
 
     @property
     def contact(self) -> bool:
-        """Whether what is known of it is known to be true."""
         return self.hypervisor.connected
-
-    @property
-    def enabled_state(self) -> int:
-        """The value of EnabledState."""
-        return int(EnabledState.ENABLED if self.contact else EnabledState.UNKNOWN)
-
-    @property
-    def operational_status(self) -> int:
-        """The value of OperationalStatus."""
-        return int(OperationalStatus.OK if self.contact else OperationalStatus.NO_CONTACT)
 
     @property
     def revision(self) -> Hashable:  # type: ignore[override]

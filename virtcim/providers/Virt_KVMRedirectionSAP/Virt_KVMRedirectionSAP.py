@@ -14,17 +14,14 @@ from virtcim.immutable import immutable
 from virtcim.libhelper.connections import is_local
 from virtcim.libhelper.documents.domain import DomainConfig, Graphics
 from virtcim.libhelper.sockets import Sockets
-from virtcim.platforms.base import Platform
-from virtcim.providers.base import Element, ElementProvider, MainKey, class_of
+from virtcim.providers.accesspoints import AccessPointProvider
+from virtcim.providers.base import Element, MainKey, class_of
 from virtcim.providers.consoles import graphics_address
 from virtcim.providers.guest import Guest
-from virtcim.providers.guests import guest_named
 from virtcim.providers.interface import (
     CIMError,
-    Keys,
     Status,
 )
-from virtcim.providers.keys import main_key
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
 from virtcim.providers.sources import GUESTS_NOW
 from virtcim.providers.states import EnabledState, HealthState, OperationalStatus, RequestedState
@@ -177,22 +174,14 @@ KVMRedirectionSAP.table = PropertyTable(
 )
 
 
-class KVMRedirectionSAPProvider(ElementProvider):
+class KVMRedirectionSAPProvider(AccessPointProvider):
     """Serves <prefix>_KVMRedirectionSAP."""
 
     name = "Virt_KVMRedirectionSAP"
     types = (KVMRedirectionSAP,)
 
-    def find(self, platform: Platform, element: type[Element], keys: Keys) -> Element:
-        name = main_key(keys, *element.main_key)
-        system = main_key(keys, "SystemName", "No such instance (SystemName)", Status.NOT_FOUND)
-        guest = guest_named(self.site, platform, system)
-        if guest is None:
-            raise CIMError(Status.NOT_FOUND, "No such instance (SystemName)")
+    def points_of(self, guest: Guest) -> Iterable[KVMRedirectionSAP]:
         points = list(access_points_of(guest))
         if not points:
             raise CIMError(Status.FAILED, "No console device for this guest")
-        for point in points:
-            if point.name == name:
-                return point
-        raise CIMError(Status.NOT_FOUND, "No such instance (Name)")
+        return points

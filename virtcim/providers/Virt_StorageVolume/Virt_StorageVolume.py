@@ -12,9 +12,8 @@ from virtcim.providers.base import Element, ElementProvider, MainKey, class_of
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
 from virtcim.providers.site import Site
-from virtcim.providers.states import EnabledState, OperationalStatus
 from virtcim.providers.Virt_DevicePool import STORAGE_POOLS, DevicePool
-from virtcim.providers.Virt_HostDevice import DEVICE_STATE
+from virtcim.providers.Virt_HostDevice import DEVICE_STATE, HasDeviceState
 from virtcim.providers.Virt_HostSystem import host_name
 
 __all__ = ["StorageVolume", "StorageVolumeProvider", "volumes_of"]
@@ -25,7 +24,7 @@ _BLOCK_SIZE = 512
 _BLOCK_TYPES = frozenset({"file", "block", "network"})
 
 
-class StorageVolume(Element):
+class StorageVolume(HasDeviceState, Element):
     """A storage volume (Virt_StorageVolume).
 
     Attributes:
@@ -66,18 +65,7 @@ class StorageVolume(Element):
 
     @property
     def contact(self) -> bool:
-        """Whether what is known of it is known to be true."""
         return self.pool.contact
-
-    @property
-    def enabled_state(self) -> int:
-        """The value of EnabledState."""
-        return int(EnabledState.ENABLED if self.contact else EnabledState.UNKNOWN)
-
-    @property
-    def operational_status(self) -> int:
-        """The value of OperationalStatus."""
-        return int(OperationalStatus.OK if self.contact else OperationalStatus.NO_CONTACT)
 
     @property
     def revision(self) -> Hashable:  # type: ignore[override]

@@ -10,14 +10,12 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import Self
 
 from virtcim.libhelper.documents.domain import Console, DomainConfig, Serial
-from virtcim.platforms.base import Platform
-from virtcim.providers.base import Element, ElementProvider, MainKey, class_of
+from virtcim.providers.accesspoints import AccessPointProvider
+from virtcim.providers.base import Element, MainKey, class_of
 from virtcim.providers.consoles import bind_url, connect_url, source_path
 from virtcim.providers.deviceids import DeviceEntry
 from virtcim.providers.guest import Guest
-from virtcim.providers.guests import guest_named
-from virtcim.providers.interface import CIMError, Keys, Status
-from virtcim.providers.keys import main_key
+from virtcim.providers.interface import Status
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
 from virtcim.providers.sources import GUESTS
 from virtcim.providers.states import EnabledState, HealthState, OperationalStatus, RequestedState
@@ -119,19 +117,11 @@ TextRedirectionSAP.table = PropertyTable(
 )
 
 
-class TextRedirectionSAPProvider(ElementProvider):
+class TextRedirectionSAPProvider(AccessPointProvider):
     """Serves <prefix>_TextRedirectionSAP."""
 
     name = "Virt_TextRedirectionSAP"
     types = (TextRedirectionSAP,)
 
-    def find(self, platform: Platform, element: type[Element], keys: Keys) -> Element:
-        name = main_key(keys, *element.main_key)
-        system = main_key(keys, "SystemName", "No such instance (SystemName)", Status.NOT_FOUND)
-        guest = guest_named(self.site, platform, system)
-        if guest is None:
-            raise CIMError(Status.NOT_FOUND, "No such instance (SystemName)")
-        for point in text_points_of(guest):
-            if point.name == name:
-                return point
-        raise CIMError(Status.NOT_FOUND, "No such instance (Name)")
+    def points_of(self, guest: Guest) -> Iterable[TextRedirectionSAP]:
+        return text_points_of(guest)

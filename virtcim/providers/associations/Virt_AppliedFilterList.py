@@ -22,8 +22,8 @@ from virtcim.providers.interface import (
 )
 from virtcim.providers.site import Site
 from virtcim.providers.Virt_Device.Virt_NetworkPort import NetworkPort
-from virtcim.providers.Virt_FilterList import FilterList, filter_named, given, path_given
-from virtcim.providers.Virt_HostSystem import host_name, host_of, hosts_of
+from virtcim.providers.Virt_FilterList import FilterList, filter_given, filter_named, given, path_given
+from virtcim.providers.Virt_HostSystem import host_name, host_of
 
 __all__ = ["AppliedFilterLists"]
 
@@ -92,13 +92,7 @@ class AppliedFilterLists(Relation):
 
     def _filter(self, class_name: str, properties: Properties) -> FilterList:
         """The filter that the reference means."""
-        path = path_given(self.site, properties, "Dependent", "Unable to get Dependent property")
-        name = str(given(path.keys, "Name", "Unable to get Dependent.Name property"))
-        for host in hosts_of(self.site, self.platform_of(class_name)):
-            found = filter_named(host, name)
-            if found is not None and found.class_name.lower() == path.class_name.lower():
-                return found
-        raise CIMError(Status.FAILED, "Dependent.Name object does not exist")
+        return filter_given(self.site, self.platform_of(class_name), properties, "Dependent")
 
 
 def _apply(port: NetworkPort, name: str | None) -> None:

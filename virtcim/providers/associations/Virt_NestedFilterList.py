@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.filters import FilterReferenceError, Filters
@@ -18,11 +17,7 @@ from virtcim.providers.interface import (
     Status,
 )
 from virtcim.providers.site import Site
-from virtcim.providers.Virt_FilterList import FilterList, filter_named, filters_on, given, path_given
-from virtcim.providers.Virt_HostSystem import hosts_of
-
-if TYPE_CHECKING:
-    pass
+from virtcim.providers.Virt_FilterList import FilterList, filter_given, filter_named, filters_on
 
 __all__ = ["NestedFilterLists"]
 
@@ -59,24 +54,21 @@ class NestedFilterLists(Relation):
         )
 
     def create(self, class_name: str, properties: Properties, context: RequestContext) -> InstancePath:
-        outer, inner = (self._end(class_name, properties, role) for role in ("Antecedent", "Dependent"))
+        outer, inner = self._ends(class_name, properties)
         _change(Filters.add_reference, outer, inner, CIMError(Status.FAILED, "Failed to append filter reference"))
         return InstancePath(class_name, {"Antecedent": outer.path(), "Dependent": inner.path()}, self.site.namespace)
 
     def delete(self, class_name: str, keys: Keys, context: RequestContext) -> None:
-        outer, inner = (self._end(class_name, keys, role) for role in ("Antecedent", "Dependent"))
+        outer, inner = self._ends(class_name, keys)
         _change(Filters.remove_reference, outer, inner, CIMError(Status.NOT_FOUND, "Instance does not exist"))
 
-    def _end(self, class_name: str, properties: Properties, role: str) -> FilterList:
-        """The filter that a reference means."""
-        path = path_given(self.site, properties, role, f"Unable to get {role} property")
-        name = given(path.keys, "Name", f"Unable to get {role}.Name property")
+    def _ends(self, class_name: str, properties: Properties) -> tuple[FilterList, FilterList]:
+        """The filters that the references mean."""
         platform = self.platform_of(class_name)
-        for host in hosts_of(self.site, platform):
-            found = filter_named(host, str(name))
-            if found is not None and path.class_name.lower() == found.class_name.lower():
-                return found
-        raise CIMError(Status.FAILED, f"{role}.Name object does not exist")
+        return (
+            filter_given(self.site, platform, properties, "Antecedent"),
+            filter_given(self.site, platform, properties, "Dependent"),
+        )
 
 
 def _change(
