@@ -85,7 +85,7 @@ def fetch_text(url: str, settings: ImageSettings, work: Work) -> str:
             for piece in _pieces(answer, settings):
                 text += piece
                 if len(text) > _TEXT_LIMIT:
-                    raise DownloadError(f"{_shown(url)}: is too long for a file with checksums")
+                    raise DownloadError(f"{_shown(url)}: has more than {_TEXT_LIMIT} bytes; expected a short text")
     except _BrokenOffError as error:
         raise DownloadError(f"{_shown(url)}: {error}") from error
     return text.decode(errors="replace")

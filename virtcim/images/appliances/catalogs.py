@@ -36,7 +36,6 @@ __all__ = ["CATALOG_PLUGINS", "Catalogs", "Entry", "checked_copy", "fetch_packag
 _log = logging.getLogger(__name__)
 
 CATALOG_PLUGINS = "virtcim.appliance_catalogs"
-_MOST_CATALOG = 1 << 20
 _MOST_ENTRIES = 10_000
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")

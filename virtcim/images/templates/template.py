@@ -56,11 +56,6 @@ class ImageSource:
     format: str = "qcow2"
     size: int = 0
 
-    @property
-    def is_stored(self) -> bool:
-        """Whether it can only be in the store: it was put there by hand."""
-        return bool(self.sha256) and not self.url and not self.volume
-
 
 @immutable
 class ExtraDisk:

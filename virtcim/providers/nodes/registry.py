@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -233,10 +233,6 @@ class NodeRegistry:
             for hypervisor in node.hypervisors:
                 hypervisor.join(max(0.0, deadline - time.monotonic()))
         self._threads.stop(max(0.0, deadline - time.monotonic()))
-
-    def revision_of_sites(self) -> Hashable:
-        """Give what is another value once anything has changed that a served site shows."""
-        return self.revision, tuple(site.revision() for site in self.sites())
 
     def _want(
         self, wanted: dict[str, tuple[str, NodeSettings, str]], name: str, settings: NodeSettings, origin: str
