@@ -297,8 +297,6 @@ class Raw(Client):
         if self.stable.setdefault(question, answer) != answer:
             raise Wrong(f"{question!r} had another answer: {answer[:2000]!r}")
 
-    # Reading
-
     def list_names(self) -> None:
         watched = Watched(self.churn)
         watched.check_listed(names_in(self.call("EnumerateInstanceNames", class_parameter("ClassName", SYSTEM))))
@@ -354,8 +352,6 @@ class Raw(Client):
         answer = self.call("AssociatorNames", path, class_parameter("AssocClass", "KVM_HostedDependency"))
         watched.check_listed(names_in(answer))
 
-    # Pulling
-
     def pull(self) -> None:
         watched = Watched(self.churn)
         opening, pulling = self.random.choice(
@@ -382,8 +378,6 @@ class Raw(Client):
     def abandon(self) -> None:
         waiting = parameter("OperationTimeout", value("2"))
         self.call("OpenEnumerateInstances", class_parameter("ClassName", "CIM_ManagedElement"), waiting, count(1))
-
-    # Queries and classes
 
     def query(self) -> None:
         name = self.random.choice(ANCHORS)
@@ -421,8 +415,6 @@ class Raw(Client):
         )
         self.check_stable(operation.encode(), self.call(operation, *parameters))
 
-    # Changing
-
     def change_state(self) -> None:
         """On a guest that virsh is busy with, too: libvirt may refuse it for any reason (1), or it may be gone (6)."""
         name, wanted = self.random.choice(CHURNED), self.random.choice(["2", "3", "9"])
@@ -437,8 +429,6 @@ class Raw(Client):
             raise Wrong(f"RequestStateChange of {name}: {answer!r}")
         if answer and watched.certain(name) is False:
             raise Wrong(f"RequestStateChange of {name}, which is gone: {answer!r}")
-
-    # Misbehaving
 
     def hang_up(self) -> None:
         """Go away after some bytes of the request or of the answer, sometimes with a reset."""

@@ -218,9 +218,6 @@ def test_undeclared_classes_are_left_out(make_server: Callable[..., RunningServe
         assert found(raw, "AssociatorNames", PLAIN) == ["Toy_SpecialSystem:special"]
 
 
-# Class level
-
-
 def classes(raw: RawClient, operation: str, source: str, **filters: Any) -> list[str]:
     response = raw.post(intrinsic(operation, ObjectName=class_name(source), **filters))
     assert response.cim_status == 0, response.description

@@ -355,9 +355,6 @@ def test_empty_results(raw: RawClient) -> None:
     assert b"<IRETURNVALUE></IRETURNVALUE>" in response.body
 
 
-# Classes
-
-
 def test_get_class(connection: pywbem.WBEMConnection) -> None:
     whole = connection.GetClass("toy_disk", LocalOnly=False, IncludeClassOrigin=True)
     assert whole.classname == "Toy_Disk"
@@ -414,9 +411,6 @@ def test_qualifiers(connection: pywbem.WBEMConnection) -> None:
     assert connection.GetQualifier("key") == declarations["Key"]
 
 
-# Faulty providers
-
-
 def test_broken_instance_is_left_out(
     connection: pywbem.WBEMConnection, toy: Toy, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -446,9 +440,6 @@ def test_failing_provider(raw: RawClient, toy: Toy, failure: Exception, status: 
     assert raw.post(intrinsic("EnumerateInstances", ClassName=class_name("Toy_Single"))).cim_status == status
     response = raw.post(intrinsic("EnumerateInstances", ClassName=class_name("Toy_Element")))
     assert response.cim_status == 0
-
-
-# Changing instances
 
 
 def modified(raw: RawClient, properties: str, **parameters: str) -> int:

@@ -70,9 +70,6 @@ def names(response: Response) -> list[str]:
     ]
 
 
-# With pywbem, pull enforced
-
-
 @pytest.fixture
 def puller(server: RunningServer) -> Iterable[pywbem.WBEMConnection]:
     client = pywbem.WBEMConnection(server.url, default_namespace="root/toy", use_pull_operations=True)
@@ -182,9 +179,6 @@ def test_closing(puller: pywbem.WBEMConnection, server: RunningServer) -> None:
         with pytest.raises(pywbem.CIMError) as error:
             operation()
         assert error.value.status_code == Status.INVALID_ENUMERATION_CONTEXT
-
-
-# What is on the wire
 
 
 def test_output_parameters(raw: RawClient) -> None:
@@ -339,9 +333,6 @@ def test_held_instances_are_limited(make_server: Callable[..., RunningServer]) -
         opened(raw)
 
 
-# What changes underneath
-
-
 def test_changes_underneath(puller: pywbem.WBEMConnection, toy: Toy) -> None:
     """No instance comes twice, and none is lost that was there all the time."""
     before = {each["Name"] for each in puller.EnumerateInstanceNames("Toy_System")}
@@ -388,9 +379,6 @@ def test_an_open_enumeration_costs_no_copies(toy: Toy) -> None:
     tracemalloc.stop()
     assert len(enumeration.waiting) == 5003
     assert size < 5003 * 16
-
-
-# Errors on the way
 
 
 @pytest.mark.parametrize("going_on", ["true", "false"])
@@ -450,9 +438,6 @@ def test_failing_classes(
     assert outputs(pull(raw, context, 100, pulling)) == (True, None)
     failed = raw.post(intrinsic(operation, ClassName=class_name("Toy_SpecialSystem"), ContinueOnError=value(going_on)))
     assert failed.cim_status == Status.ACCESS_DENIED
-
-
-# Time, contention and the end of the server
 
 
 class Clock:
