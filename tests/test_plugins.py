@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +16,7 @@ import pytest
 import pywbem
 
 from tests.bed import Server
+from virtcim.platforms.base import Platform
 
 ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / "examples" / "virtcim-platform-example"
@@ -226,3 +229,14 @@ def test_a_host_tells_what_its_platform_knows_of_it(server: Server) -> None:
     facts = dict(zip(host["HostFactNames"], host["HostFacts"], strict=True))
     assert facts.keys() == {"Processor model", "libvirt"}
     assert facts["libvirt"][0].isdigit()
+
+
+def test_the_page_names_what_has_no_default() -> None:
+    page = (ROOT / "docs" / "plugins.md").read_text()
+    (paragraph,) = (each for each in page.split("\n\n") if "No default have" in each)
+    bare = {
+        each.name
+        for each in dataclasses.fields(Platform)
+        if each.default is dataclasses.MISSING and each.default_factory is dataclasses.MISSING
+    }
+    assert set(re.findall(r"`([a-z_]+)`", paragraph)) == bare
