@@ -1022,13 +1022,18 @@ def test_another_kind_of_parts_is_one_declaration(
     assert not any(key[1] == one.uuid for key in inventory._parts_read)
 
 
-def test_each_kind_has_its_revision(node: Hypervisor) -> None:
+def test_only_who_comes_or_goes_changes_what_there_is_to_go_round(node: Hypervisor) -> None:
     inventory = node.inventory
-    domains, networks = inventory.revision_of("domain"), inventory.revision_of("network")
+    before, networks = (inventory.membership_revision_of(kind) for kind in ("domain", "network"))
     node.domains.suspend("one")
     assert inventory.wait_for(state_is("one", DomainState.PAUSED), PATIENCE)
-    assert inventory.revision_of("domain") > domains
-    assert inventory.revision_of("network") == networks
+    assert inventory.membership_revision_of("domain") == before
+    node.domains.destroy("two")
+    with translated():
+        node.connections.open().lookupByName("two").undefine()
+    assert inventory.wait_for(lambda now: now.domain("two") is None, PATIENCE)
+    assert inventory.membership_revision_of("domain") > before
+    assert inventory.membership_revision_of("network") == networks
 
 
 def test_it_is_known_which_domains_changed_last(node: Hypervisor) -> None:

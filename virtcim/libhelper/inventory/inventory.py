@@ -174,7 +174,7 @@ class Inventory:
         self._arrived: dict[str, Domain] = {}
         self._relocating: set[str] = set()
         self._departed: set[str] = set()
-        self._revisions = dict.fromkeys(KINDS, 0)
+        self._memberships = dict.fromkeys(KINDS, 0)
         self._journal = Journal()
         self._parts_read: dict[Key, float] = {}
         self._untold: deque[Change] = deque()
@@ -304,9 +304,9 @@ class Inventory:
         """Have the XML of all parts of an object read when they are listed next."""
         self._parts_read.pop((name, owner), None)
 
-    def revision_of(self, kind: str) -> int:
-        """The revision of the last change of an object of this kind, or of the connection."""
-        return self._revisions[kind]
+    def membership_revision_of(self, kind: str) -> int:
+        """The revision at which an object of this kind came or went last."""
+        return self._memberships[kind]
 
     def domains_changed_since(self, revision: int) -> set[str] | None:
         """Give the names of the domains that came, changed or went after a revision; None where that is too long ago to
@@ -659,7 +659,6 @@ class Inventory:
     def _set_contact(self, contact: bool) -> None:
         """Note that the connection stands, or not; with the lock."""
         revision = next(_revisions)
-        self._revisions = dict.fromkeys(self._revisions, revision)
         self._bump(revision)
         self._set_host(Host(self._uri, contact, self.host.loaded if contact else frozenset()))
 
@@ -671,7 +670,8 @@ class Inventory:
         elif old is not None:
             table.drop(old)
         revision = next(_revisions) if new is None else new.revision
-        self._revisions[kind.name] = revision
+        if old is None or new is None:
+            self._memberships[kind.name] = revision
         if kind is DOMAIN:
             for name in {each.name for each in (old, new) if each is not None}:
                 self._journal.note(revision, name)

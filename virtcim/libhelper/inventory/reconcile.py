@@ -307,7 +307,7 @@ class _Round:
 
     def update(self, inventory: Inventory) -> None:
         """Take notice of the objects that there are."""
-        revision = inventory.revision_of(self.kind.name)
+        revision = inventory.membership_revision_of(self.kind.name)
         if revision == self._revision:
             return
         keys = inventory.keys(self.kind.name)
