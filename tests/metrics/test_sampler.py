@@ -18,6 +18,8 @@ from virtcim.libhelper.metrics.sample import TOTALS
 from virtcim.libhelper.settings import HypervisorSettings
 
 PATIENCE = 60.0
+COMPUTING = 0.2
+"""Seconds of processor time that figures take which are laborious."""
 
 
 def test_nothing_is_sampled_until_somebody_looks(tmp_path: Path) -> None:
@@ -163,6 +165,27 @@ class ChangingGuests(NoGuests):
         self.asked += 1
         more = {"balloon.rss": 1, "block.0.rd.bytes": 512} if self.asked >= self.tries else {}
         return [(on, {"state.state": 1, "cpu.time": self.clock, **more})]
+
+
+def test_what_takes_long_to_compute_is_sampled_seldom() -> None:
+    class Laborious(NoGuests):
+        def getAllDomainStats(self, groups: int, flags: int) -> list[Any]:
+            until = time.thread_time() + COMPUTING
+            while time.thread_time() < until:
+                pass
+            return []
+
+    questions = Questions()
+    sampler = Sampler(questions.submit, questions, HypervisorSettings(sample_floor=0.0, sample_interval=0.0))
+    sampler.ask()
+    (question, future) = questions.open.pop()
+    clock, computed = time.monotonic(), time.thread_time()
+    future.set_result(question(Laborious()))
+    seconds, computing = time.monotonic() - clock, time.thread_time() - computed
+    sampler.turn(clock + 20 * COMPUTING)
+    assert not questions.open
+    sampler.turn(clock + 3 * seconds + 20 * computing)
+    assert questions.open
 
 
 def test_a_guest_that_is_held_for_a_moment_is_asked_again() -> None:

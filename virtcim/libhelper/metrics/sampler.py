@@ -43,6 +43,10 @@ _RECENT = 2
 _QUIET = 3
 """Sampling takes no more than one part in this many of the time, however many guests there are."""
 
+_SPARING = 20
+"""Sampling computes for no more than one part in this many of the time.  Where guests are asked one by one, it computes
+for most of the time that it takes, and all else waits for the interpreter meanwhile."""
+
 _numbers = itertools.count(1)
 
 
@@ -52,7 +56,7 @@ class _Inventory(Protocol):
 
 @immutable
 class _Answer:
-    """What libvirt said, and when it was asked."""
+    """What libvirt said, when it was asked, how long that took, and for how much of it this process computed."""
 
     guests: Mapping[str, Fields]
     held: frozenset[str]
@@ -61,6 +65,7 @@ class _Answer:
     time: datetime
     clock: float
     seconds: float
+    computing: float
 
 
 @immutable(eq=False)
@@ -113,6 +118,7 @@ class Sampler:
         self._arrived = threading.Condition()
         self._pending: dict[_Question, float] = {}
         self._seconds = 0.0
+        self._computing = 0.0
         self._frames: deque[Frame] = deque()
         self._looked = float("-inf")
         self._due = float("-inf")
@@ -204,7 +210,7 @@ class Sampler:
     @property
     def _pause(self) -> float:
         """Seconds from one sampling to the next at least."""
-        return max(self._settings.sample_floor, _QUIET * self._seconds)
+        return max(self._settings.sample_floor, _QUIET * self._seconds, _SPARING * self._computing)
 
     def _plan(self, now: float) -> _Question | None:
         """Take down that libvirt is about to be asked; None while an answer may still come, and for one too many."""
@@ -221,10 +227,11 @@ class Sampler:
         self._submit("figures of guests", self._ask).add_done_callback(lambda done: self._take(done, question))
 
     def _ask(self, connection: libvirt.virConnect) -> _Answer:
-        began, clock = datetime.now(UTC), time.monotonic()
+        began, clock, computed = datetime.now(UTC), time.monotonic(), time.thread_time()
         guests, held = read_guests(connection, self._inventory.domains())
         cpu, memory = read_host(connection)
-        return _Answer(guests, held, cpu, memory, began, clock, time.monotonic() - clock)
+        seconds, computing = time.monotonic() - clock, time.thread_time() - computed
+        return _Answer(guests, held, cpu, memory, began, clock, seconds, computing)
 
     def _take(self, future: Future[_Answer], question: _Question) -> None:
         with self._arrived:
@@ -234,6 +241,7 @@ class Sampler:
             self._arrived.notify_all()
 
     def _keep(self, answer: _Answer) -> None:
+        computed = time.thread_time()
         before = self.latest
         if before is not None and answer.clock <= before.clock:
             return  # it was overtaken
@@ -250,11 +258,12 @@ class Sampler:
             before.previous = None
             if answer.clock - before.clock > settings.sample_linger:
                 sample.previous = None
-        self._seconds = answer.seconds
-        self._due = max(self._due, answer.clock + self._pause)
         self.latest = sample
         self._frames.append(self._frame(sample))
         self._forget_old(answer.clock)
+        self._seconds = answer.seconds
+        self._computing = answer.computing + time.thread_time() - computed
+        self._due = max(self._due, answer.clock + self._pause)
 
     def _frame(self, sample: Sample) -> Frame:
         places = self._frames[-1].places if self._frames else {}
