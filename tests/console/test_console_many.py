@@ -83,3 +83,35 @@ def test_many_changes_at_once_are_all_shown(many: Server, open_page: Open) -> No
     expected = [node.guest_name(number) for number in CHANGED]
     page.wait_for_function(f"async () => (await ({PAUSED_NAMES})()).length === {len(CHANGED)}")
     assert page.evaluate(PAUSED_NAMES) == expected
+
+
+SCROLL = """async () => {
+    const frame = document.querySelector(".table.tall");
+    for (const step of [400, -400]) {
+        for (let at = 0; at < 50; at += 1) {
+            frame.scrollTop += step;
+            await new Promise((go) => requestAnimationFrame(go));
+        }
+    }
+}"""
+
+KEPT = 1500
+"""Nodes of the page that may come and go; 50 frames of a scroll draw more than these."""
+
+
+def held(page: Page) -> int:
+    """The nodes that are held of the page, those that are not in it any more included."""
+    session = page.context.new_cdp_session(page)
+    session.send("HeapProfiler.collectGarbage")
+    nodes: int = session.send("Memory.getDOMCounters")["nodes"]
+    session.detach()
+    return nodes
+
+
+def test_rows_that_were_scrolled_past_are_let_go(many: Server, open_page: Open) -> None:
+    page = open_page("#/guests", of=many)
+    expect(page.get_by_text(f"{GUESTS} of {GUESTS}")).to_be_visible()
+    page.evaluate(SCROLL)
+    before = held(page)
+    page.evaluate(SCROLL)
+    assert held(page) < before + KEPT

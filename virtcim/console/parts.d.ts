@@ -7,6 +7,9 @@ export function useLayoutEffect(effect: () => void | undefined | (() => unknown)
 export function useMemo<T>(make: () => T, inputs: unknown[]): T;
 export function useCallback<T>(callback: T, inputs: unknown[]): T;
 export function useRef(first: any): { current: any };
+export class Component {
+  props: Record<string, any>;
+}
 export function useErrorBoundary(): [Error | undefined, () => void];
 export function loadPlot(): Promise<any>;
 export function loadGraph(): Promise<any>;

@@ -302,15 +302,19 @@ export function useAllFigures(isNeeded) {
 /** The guests that the page shows now. */
 const seenGuests = () => [...views].flatMap((each) => each());
 
-/** @type {any} */
-let filling = null;
+/** Milliseconds for which what is seen gathers before figures are read. */
+const GATHERED = 100;
 
-/** Reads soon the figures of the guests that are seen then and have none yet. */
-export function fillSoon() {
-  filling ??= setTimeout(() => {
-    filling = null;
-    for (const each of seenGuests()) if (each.brief) refreshSoon(each);
-  }, 100);
+let filling = false;
+
+/** Reads soon the figures of the guests that are seen then and have none yet: one that was scrolled past needs none. */
+export async function fillSoon() {
+  if (filling) return;
+  filling = true;
+  await new Promise((go) => setTimeout(go, GATHERED));
+  const lacking = seenGuests().filter((each) => each.brief);
+  await Promise.allSettled(state.nodes.map(({ namespace }) => refresh(namespace, lacking.filter((each) => each.namespace === namespace))));
+  filling = false;
 }
 
 /** Reads the figures again, of few guests or of those that are seen. */

@@ -2,6 +2,7 @@
  * A table that stays quick with 10,000 rows: only the rows in view are drawn.
  */
 import { html, useLayoutEffect, useMemo, useRef, useState } from "../parts.js";
+import { memo } from "./memo.js";
 
 const ROW = 32;
 const AROUND = 6;
@@ -22,48 +23,81 @@ function compare(one, two) {
 }
 
 /**
+ * What is in one of two lists only.  Both are walked side by side: where few of 10,000 rows are others, that makes no set of
+ * all of them, which would be rubbish a moment later, and clearing away rubbish is what holds up a page that is scrolled.
+ *
+ * @param {any[]} before
+ * @param {any[]} now
+ * @returns {{gone: Set<any>, fresh: Set<any>}}
+ */
+function difference(before, now) {
+  const gone = new Set(), fresh = new Set();
+  let one = 0, other = 0;
+  while (one < before.length && other < now.length) {
+    if (before[one] === now[other]) {
+      one += 1;
+      other += 1;
+      continue;
+    }
+    const hasCome = before[one] === now[other + 1];
+    const hasGone = !hasCome && before[one + 1] === now[other];
+    if (!hasCome) gone.add(before[one++]);
+    if (!hasGone) fresh.add(now[other++]);
+  }
+  for (const row of before.slice(one)) gone.add(row);
+  for (const row of now.slice(other)) fresh.add(row);
+  // Where several have come or gone together, those behind them are in both.
+  for (const row of gone) if (fresh.delete(row)) gone.delete(row);
+  return { gone, fresh };
+}
+
+/**
  * Puts rows in order.  Those that were there before keep theirs, and the others find their places among them: a change of a
  * few of many rows takes a few comparisons.
  *
- * @param {any[]} before in order
+ * @param {{rows: any[], sorted: any[]}} before as they came, and in order
  * @param {any[]} rows
  * @param {(one: any, two: any) => number} order
  * @returns {any[]}
  */
 export function arrange(before, rows, order) {
-  const now = new Set(rows);
-  const kept = before.filter((row) => now.has(row));
-  const known = new Set(kept);
-  const fresh = rows.filter((row) => !known.has(row)).sort(order);
+  const { gone, fresh } = difference(before.rows, rows);
+  if (!gone.size && !fresh.size) return before.sorted;
   /** @type {any[]} */
   const arranged = [];
   let at = 0;
-  for (const row of fresh) {
-    let low = at, high = kept.length;
+  const keepUntil = (/** @type {number} */ end) => {
+    for (; at < end; at += 1) if (!gone.has(before.sorted[at])) arranged.push(before.sorted[at]);
+  };
+  for (const row of [...fresh].sort(order)) {
+    let low = at, high = before.sorted.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (order(kept[middle], row) <= 0) low = middle + 1;
+      if (order(before.sorted[middle], row) <= 0) low = middle + 1;
       else high = middle;
     }
-    while (at < low) arranged.push(kept[at++]);
+    keepUntil(low);
     arranged.push(row);
   }
-  while (at < kept.length) arranged.push(kept[at++]);
+  keepUntil(before.sorted.length);
   return arranged;
 }
+
+const Cells = memo((/** @type {{row: any, columns: Column[], mark?: (row: any) => any}} */ { row, columns, mark }) => html`
+  ${mark && html`<td>${mark(row)}</td>`}
+  ${columns.map((each) => html`<td class=${each.number ? "number" : ""}>${(each.show ?? each.value)(row)}</td>`)}`);
 
 /**
  * @param {{label: string, rows: any[], columns: Column[], rowKey: (row: any) => string, first?: string, mark?: (row: any) => any,
  *   markAll?: any, onSeen?: (rows: any[]) => void, onOrder?: (name: string) => void}} props onSeen: is told which rows are in
- *   view; onOrder: by which column they are put in order from now on; a row is drawn again once it, its place, `columns` or
- *   `mark` is another one
+ *   view; onOrder: by which column they are put in order from now on; a row is drawn again once it, `columns` or `mark` is
+ *   another one
  */
 export function Table({ label, rows, columns, rowKey, first, mark, markAll, onSeen, onOrder }) {
   const [order, setOrder] = useState({ name: first ?? columns[0].name, down: false });
   const [top, setTop] = useState(0);
   const frame = useRef(null);
-  const drawn = useRef(/** @type {Map<any, {place: number, columns: Column[], mark: any, node: any}>} */ (new Map()));
-  const last = useRef(/** @type {{column: Column | null, down: boolean, rows: any[]}} */ ({ column: null, down: false, rows: [] }));
+  const last = useRef(/** @type {{column: Column | null, down: boolean, rows: any[], sorted: any[]}} */ ({ column: null, down: false, rows: [], sorted: [] }));
   /** @type {any[]} */
   const sorted = useMemo(() => {
     const column = columns.find((each) => each.name === order.name) ?? columns[0];
@@ -71,28 +105,18 @@ export function Table({ label, rows, columns, rowKey, first, mark, markAll, onSe
     const compareRows = (/** @type {any} */ one, /** @type {any} */ two) =>
       sign * compare(column.value(one), column.value(two)) || compare(columns[0].value(one), columns[0].value(two));
     const isSame = last.current.column === column && last.current.down === order.down;
-    last.current = { column, down: order.down, rows: arrange(isSame ? last.current.rows : [], rows, compareRows) };
-    return last.current.rows;
+    const before = isSame ? last.current : { rows: [], sorted: [] };
+    last.current = { column, down: order.down, rows, sorted: arrange(before, rows, compareRows) };
+    return last.current.sorted;
   }, [rows, columns, order]);
   const height = frame.current?.clientHeight ?? 700;
   const begin = Math.max(0, Math.floor(top / ROW) - AROUND);
   const end = Math.min(sorted.length, Math.ceil((top + height) / ROW) + AROUND);
   const width = columns.length + (mark ? 1 : 0);
+  const shown = sorted.slice(begin, end);
   useLayoutEffect(() => {
-    onSeen?.(sorted.slice(begin, end));
+    onSeen?.(shown);
   });
-  const before = drawn.current;
-  drawn.current = new Map();
-  const draw = (/** @type {any} */ row, /** @type {number} */ place) => {
-    const known = before.get(row);
-    const isSame = known && known.place === place && known.columns === columns && known.mark === mark;
-    const now = isSame ? known : { place, columns, mark, node: html`<tr key=${rowKey(row)} aria-rowindex=${place}>
-      ${mark && html`<td>${mark(row)}</td>`}
-      ${columns.map((each) => html`<td class=${each.number ? "number" : ""}>${(each.show ?? each.value)(row)}</td>`)}
-    </tr>` };
-    drawn.current.set(row, now);
-    return now.node;
-  };
   return html`<div class="table tall" ref=${frame} tabindex="0" role="region" aria-label=${label}
       onScroll=${(/** @type {any} */ event) => setTop(event.currentTarget.scrollTop)}>
     <table aria-rowcount=${sorted.length + 1}>
@@ -108,7 +132,7 @@ export function Table({ label, rows, columns, rowKey, first, mark, markAll, onSe
       </tr></thead>
       <tbody>
         ${begin > 0 && html`<tr aria-hidden="true"><td colspan=${width} style=${{ height: `${begin * ROW}px`, padding: 0, border: 0 }}></td></tr>`}
-        ${sorted.slice(begin, end).map((row, index) => draw(row, begin + index + 2))}
+        ${shown.map((row, index) => html`<tr key=${rowKey(row)} aria-rowindex=${begin + index + 2}><${Cells} row=${row} columns=${columns} mark=${mark} /></tr>`)}
         ${end < sorted.length && html`<tr aria-hidden="true"><td colspan=${width} style=${{ height: `${(sorted.length - end) * ROW}px`, padding: 0, border: 0 }}></td></tr>`}
       </tbody>
     </table>

@@ -6,6 +6,7 @@ import { nodesByGroup, state } from "../state.js";
 import { text } from "../texts.js";
 import { guestLink, nodeLink } from "../links.js";
 import { stateLook } from "./basics.js";
+import { memo } from "./memo.js";
 
 /** Guests of a node that the tree shows; the others are found in the list of guests. */
 const SHOWN = 200;
@@ -26,21 +27,23 @@ function Branch({ label, link, look, current, children, open = true, onActions }
   </li>`;
 }
 
-/** What was drawn of a guest, which is drawn again only where the guest is another one. @type {WeakMap<any, {current: boolean, drawn: any}>} */
-const leaves = new WeakMap();
-
 /** Opens the actions of a guest in a dialog, or none. @type {(guest: any) => void} */
 let openActions = () => undefined;
 
-/** @param {any} guest @param {string} here */
-function leafOf(guest, here) {
-  const target = guestLink(guest);
-  const current = here === target || here.startsWith(`${target}/`);
-  const known = leaves.get(guest);
-  if (known?.current === current) return known.drawn;
-  const drawn = html`<${Branch} key=${target} label=${guest.name} link=${target} look=${stateLook(guest.state)} current=${current} onActions=${() => openActions(guest)} />`;
-  leaves.set(guest, { current, drawn });
-  return drawn;
+const Leaf = memo((/** @type {{guest: any, current: boolean}} */ { guest, current }) => html`
+  <${Branch} label=${guest.name} link=${guestLink(guest)} look=${stateLook(guest.state)} current=${current} onActions=${() => openActions(guest)} />`);
+
+/** The guests of each node that are shown, and how many there are beside them; by namespace. */
+function firstGuests() {
+  /** @type {Map<string, {first: any[], others: number}>} */
+  const found = new Map();
+  for (const guest of state.guests.values()) {
+    const own = found.get(guest.namespace) ?? { first: [], others: 0 };
+    if (own.first.length < SHOWN) own.first.push(guest);
+    else own.others += 1;
+    found.set(guest.namespace, own);
+  }
+  return found;
 }
 
 /** @param {{here: string}} props */
@@ -50,22 +53,14 @@ export function Tree({ here }) {
     const { ActionsDialog } = await import("../pages/guest-actions.js");
     setAsked({ guest, ActionsDialog });
   };
-  const guests = useMemo(() => {
-    /** @type {Map<string, any[]>} */
-    const found = new Map();
-    for (const guest of state.guests.values()) {
-      const own = found.get(guest.namespace);
-      if (own) own.push(guest);
-      else found.set(guest.namespace, [guest]);
-    }
-    return found;
-  }, [state.version]);
+  const guests = useMemo(firstGuests, [state.version]);
+  const isAt = (/** @type {string} */ link) => here === link || here.startsWith(`${link}/`);
   const branch = (/** @type {any} */ node) => {
-    const own = guests.get(node.namespace) ?? [];
+    const own = guests.get(node.namespace) ?? { first: [], others: 0 };
     const link = nodeLink(node.namespace);
     return html`<${Branch} key=${node.name} label=${node.name} link=${link} current=${here === link} open=${state.nodes.length < 20}>
-      ${own.slice(0, SHOWN).map((guest) => leafOf(guest, here))}
-      ${own.length > SHOWN && html`<li class="leaf"><a href="#/guests?q=${encodeURIComponent(node.name)}">${text("app.more")} (${own.length - SHOWN})</a></li>`}
+      ${own.first.map((guest) => html`<${Leaf} key=${guest.href} guest=${guest} current=${isAt(guestLink(guest))} />`)}
+      ${own.others > 0 && html`<li class="leaf"><a href="#/guests?q=${encodeURIComponent(node.name)}">${text("app.more")} (${own.others})</a></li>`}
     </${Branch}>`;
   };
   const templateGroups = [...new Set(state.templates.map((each) => each.properties.GroupName ?? ""))].sort();
