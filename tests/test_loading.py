@@ -29,7 +29,7 @@ RARE = {
     "the grammars of filters and of MOF": {"lark"},
     "certificates, which are made once": {"cryptography"},
     "figures, where nobody looks at them": {"prometheus_client", "http.server", "wsgiref"},
-    "an audit log in a file": {"logging.handlers"},
+    "queues and sockets of logging": {"logging.handlers"},
     "units that clients name": {"fractions", "decimal"},
     "a second parser of XML": {"xml.etree", "pyexpat"},
     "the codec of records, where there are none": {"cattrs"},

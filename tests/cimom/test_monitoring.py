@@ -16,7 +16,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from tests.cimom.harness import RawClient, Response, RunningServer, class_name, extrinsic, intrinsic, system, value
 from tests.cimom.toy import Toy
-from virtcim.app.logs import JSONFormatter, RequestIdFilter, TextFormatter, configure_logging
+from virtcim.app.logs import JSONFormatter, RequestIdFilter, TextFormatter, configure_logging, log_writer
 from virtcim.cimom.requestid import request_id
 from virtcim.frontends.cimxml.cache import OVERHEAD
 from virtcim.frontends.http.auth import BasicAuthenticator, PasswordFile
@@ -145,7 +145,7 @@ def test_slow_operations_are_logged(
     assert not [each for each in caplog.records if "took" in each.message]
 
 
-def test_log_lines(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_log_lines(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     record = logging.makeLogRecord({"name": "x", "msg": "%s&", "args": ("a",), "levelname": "INFO", "seconds": 1.5})
     token = request_id.set("17")
     try:
@@ -169,7 +169,11 @@ def test_log_lines(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monke
     monkeypatch.setattr(root, "level", root.level)
     configure_logging("info", structured=True)
     root.info("here")
-    assert json.loads(capsys.readouterr().err)["message"] == "here"
+    writer = log_writer()
+    assert writer is not None
+    writer.flush()
+    writer.close()
+    assert json.loads(capfd.readouterr().err)["message"] == "here"
 
 
 EVIL = "Change\n2026-01-01 00:00:00,000 INFO virtcim.audit: {}\r\x1b[2J\u2028\u202e\x00\udc80"

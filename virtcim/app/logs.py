@@ -5,14 +5,29 @@ from __future__ import annotations
 import json
 import logging
 import os
+import select
 import sys
+import threading
 from collections import deque
 from datetime import UTC, datetime
-from typing import IO, Any
+from typing import Any
 
+from virtcim.app.logwriter import LogWriter
 from virtcim.cimom.requestid import request_id
 
-__all__ = ["JSONFormatter", "RequestIdFilter", "TextFormatter", "configure_logging", "recent_troubles"]
+__all__ = [
+    "JSONFormatter",
+    "RequestIdFilter",
+    "TextFormatter",
+    "configure_logging",
+    "log_what_python_tells",
+    "log_writer",
+    "recent_troubles",
+]
+
+STDERR = 2
+"""Its descriptor: the lock of `sys.stderr`, which a write that waits would hold, is waited for by the end of the
+process."""
 
 LINE_LIMIT = 64 * 1024
 """Characters of one message: more than the longest line of the audit log."""
@@ -24,6 +39,8 @@ _PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), 
 
 TROUBLES = 20
 """Warnings and errors that are kept for `virtcim status`."""
+
+_log = logging.getLogger(__name__)
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "request", "taskName"}
 
@@ -110,11 +127,11 @@ class JSONFormatter(logging.Formatter):
         return _with_priority(text, record.levelno) if self._journal else text
 
 
-def is_journal(stream: IO[str]) -> bool:
-    """Whether a stream leads to the journal: systemd says in JOURNAL_STREAM which device and inode that has."""
+def is_journal(descriptor: int) -> bool:
+    """Whether a descriptor leads to the journal: systemd says in JOURNAL_STREAM which device and inode that has."""
     try:
-        found = os.fstat(stream.fileno())
-    except (OSError, ValueError):
+        found = os.fstat(descriptor)
+    except OSError:
         return False
     return os.environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
 
@@ -128,7 +145,11 @@ class _Troubles(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="seconds")
-        message = _escaped(record.getMessage()[:1024])
+        try:
+            message = record.getMessage()
+        except Exception:  # its arguments do not fit; `LogWriter` tells more
+            message = str(record.msg)
+        message = _escaped(message[:1024])
         self.kept.append({"time": time, "level": record.levelname, "logger": record.name, "message": message})
 
 
@@ -140,6 +161,11 @@ def recent_troubles() -> list[dict[str, str]]:
     return list(_troubles.kept)
 
 
+def log_writer() -> LogWriter | None:
+    """What writes the log to stderr; None where it goes elsewhere."""
+    return next((each for each in logging.getLogger().handlers if isinstance(each, LogWriter)), None)
+
+
 def configure_logging(level: str, structured: bool = False) -> None:
     """Log to stderr.
 
@@ -147,8 +173,43 @@ def configure_logging(level: str, structured: bool = False) -> None:
         level: of the root logger.
         structured: lines of JSON instead of text.
     """
-    handler = logging.StreamHandler(sys.stderr)
-    handler.addFilter(RequestIdFilter())
+    writer = LogWriter(_write_to_stderr)
+    writer.addFilter(RequestIdFilter())
     kind = JSONFormatter if structured else TextFormatter
-    handler.setFormatter(kind(is_journal(sys.stderr)))
-    logging.basicConfig(level=level.upper(), handlers=[handler, _troubles])
+    writer.setFormatter(kind(is_journal(STDERR)))
+    # A process without stderr has some other file of its own by that descriptor.
+    handlers: list[logging.Handler] = [_troubles] if sys.stderr is None else [writer, _troubles]
+    logging.basicConfig(level=level.upper(), handlers=handlers)
+
+
+def log_what_python_tells() -> None:
+    """Log what Python itself would write to stderr, wherever it happens: warnings, and what nobody else can be told."""
+    logging.captureWarnings(True)
+    threading.excepthook = _log_ended_thread
+    sys.unraisablehook = _log_unraisable
+
+
+def _write_to_stderr(data: memoryview) -> int:
+    try:
+        return os.write(STDERR, data)
+    except BlockingIOError:
+        # Who started this process, or shares its stderr, does not want to wait.
+        room = select.poll()
+        room.register(STDERR, select.POLLOUT)
+        room.poll()
+        return 0
+
+
+def _log_ended_thread(ended: threading.ExceptHookArgs) -> None:
+    if ended.exc_type is not SystemExit:
+        name = "(gone)" if ended.thread is None else ended.thread.name
+        _log.critical("Thread %s has ended", name, exc_info=(ended.exc_type, _error(ended), ended.exc_traceback))
+
+
+def _log_unraisable(failed: sys.UnraisableHookArgs) -> None:
+    text = failed.err_msg or "Ignored an exception in"
+    _log.error("%s: %r", text, failed.object, exc_info=(failed.exc_type, _error(failed), failed.exc_traceback))
+
+
+def _error(arguments: threading.ExceptHookArgs | sys.UnraisableHookArgs) -> BaseException:
+    return arguments.exc_value or arguments.exc_type()

@@ -18,7 +18,7 @@ from virtcim import __version__
 from virtcim.app.commands.grammar import Commands
 from virtcim.app.config import DEFAULT_LISTEN, ConfigError, Settings, default_state_dir, load
 from virtcim.app.failures import words_of
-from virtcim.app.logs import configure_logging
+from virtcim.app.logs import configure_logging, log_what_python_tells
 from virtcim.frontends.cmpi.settings import CmpiSettings
 
 __all__ = ["COMMANDS", "main", "make_parser"]
@@ -198,6 +198,7 @@ def run_serve(arguments: argparse.Namespace) -> int:
     """`virtcim serve`."""
     settings = _settings(arguments)
     configure_logging(settings.log_level, structured=settings.log_format == "json")
+    log_what_python_tells()
     # At once: what follows is loaded for a second or more.
     log.info("virtcim %s starts, with its state in %s", __version__, settings.state_dir)
     # Until everything is loaded there is hardly any garbage, and each collection would go through all that is.

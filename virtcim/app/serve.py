@@ -74,7 +74,6 @@ def serve(settings: Settings, example: bool, test_driver: bool, reload: Callable
     if any(thread is not threading.current_thread() and not thread.daemon for thread in threading.enumerate()):
         # A worker that waits for a libvirt call without an answer cannot be ended otherwise.
         logging.shutdown()
-        sys.stdout.flush()
         os._exit(status)
     return status
 
@@ -105,7 +104,6 @@ def _end_in_time(seconds: float) -> None:
     time.sleep(seconds)
     log.warning("The orderly end took more than %.1f s: what is under way is cut off", seconds)
     logging.shutdown()
-    sys.stdout.flush()
     os._exit(0)
 
 

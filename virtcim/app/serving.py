@@ -23,6 +23,7 @@ from virtcim.app.guestconsoles import GuestConsoles
 from virtcim.app.heap import give_back_regularly
 from virtcim.app.imagelibrary import make_library, make_shelf, template_checker
 from virtcim.app.inthread import in_thread
+from virtcim.app.logs import log_writer
 from virtcim.app.loopwatch import LoopWatch, ShortCollections, freeze_loaded
 from virtcim.app.nodefiles import configured_nodes
 from virtcim.app.nodeobjects import node_objects, watched_objects
@@ -364,15 +365,14 @@ async def _serve(
         gc.enable()
         if settings.loop.watch:
             watch.start()
-        _tell(assembly, settings, login)
         for each in busy:
             each.catch_up()
         async with _announcement(assembly.identity, _reachable(assembly.endpoints)):
-            await give_back_regularly()
+            await asyncio.gather(in_thread(lambda: _tell(assembly, login)), give_back_regularly())
     finally:
         watch.stop()
-        systemd.notify("STOPPING=1")
         stopping = [
+            in_thread(lambda: systemd.notify("STOPPING=1")),
             server.stop(),
             in_thread(lambda: jobs.stop(JOB_STOP)),
             in_thread(assembly.indications.stop),
@@ -388,6 +388,9 @@ def _add_figures(metrics: Metrics, watch: LoopWatch, assembly: _Assembly) -> Non
     metrics.watch(
         "loop_longest_pause_seconds", "Time that the event loop took to answer, at the longest", lambda: watch.longest
     )
+    writer = log_writer()
+    if writer is not None:
+        metrics.watch("log_lines_left_out", "Lines of the log that nobody took", lambda: writer.left_out)
     for figure in assembly.indications.figures():
         metrics.watch(*figure)
     metrics.add(figures_text(partial(_sources, assembly.nodes)))
@@ -401,14 +404,14 @@ def _sources(registry: NodeRegistry) -> Iterator[Sources]:
         yield Sources(node.hypervisors, node.name, node.settings.groups)
 
 
-def _tell(assembly: _Assembly, settings: Settings, login: str | None) -> None:
-    """Say where the server listens."""
+def _tell(assembly: _Assembly, login: str | None) -> None:
+    """Say where the server listens.  Whoever reads that may be slow."""
+    systemd.notify("READY=1")
     reachable = _reachable(assembly.endpoints)
     if login is not None and reachable:
         print(*_examples(reachable[0], login, assembly.site), sep="\n", file=sys.stderr, flush=True)
     for url in dict.fromkeys(each.url for each in assembly.endpoints):
         print(f"virtcim: listening on {url}", flush=True)
-    systemd.notify("READY=1")
 
 
 def _reload_nodes(nodes: NodeRegistry, reload: Callable[[], Settings]) -> None:

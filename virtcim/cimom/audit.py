@@ -27,7 +27,18 @@ from virtcim.providers.interface import (
     InstancePath,
 )
 
-__all__ = ["ITEM_LIMIT", "LOGGER", "Change", "Undecoded", "plain", "record", "record_refused_login", "target"]
+__all__ = [
+    "ITEM_LIMIT",
+    "LOGGER",
+    "Change",
+    "Undecoded",
+    "line_of",
+    "lines_left_out",
+    "plain",
+    "record",
+    "record_refused_login",
+    "target",
+]
 
 Shown = TypeVar("Shown", bound=object)
 
@@ -345,3 +356,13 @@ def record_refused_login(user: str, origin: str) -> None:
     """Write a line about a login that was refused."""
     line = {"time": _now(), "event": "refused login", "user": _cut(user, NAME_LIMIT), "from": _cut(origin, NAME_LIMIT)}
     LOGGER.warning("%s", json.dumps(line))
+
+
+def lines_left_out(number: int) -> logging.LogRecord:
+    """Make the record that stands in the audit log for lines that are not in it."""
+    return line_of(json.dumps({"time": _now(), "event": "lines left out", "lines": number}))
+
+
+def line_of(text: str) -> logging.LogRecord:
+    """Make the record of a line that is written already."""
+    return LOGGER.makeRecord(LOGGER.name, logging.WARNING, __file__, 0, "%s", (text,), None)
