@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from virtcim.frontends.http import workers
 from virtcim.frontends.http.admission import AnswerSizes, Memory, OverloadError, connections_to_close
 from virtcim.frontends.http.sending import CHUNK, COUNTED, Outgoing
 from virtcim.frontends.http.workers import PoolFullError, WorkerPool
@@ -233,6 +234,52 @@ def test_work_that_nobody_waits_for_any_more_is_left_out() -> None:
         pool.close()
 
     asyncio.run(story())
+
+
+def test_an_event_loop_does_not_wait_for_a_thread_that_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where many threads compute, a new one comes late to its turn."""
+    may_run = threading.Event()
+
+    class Slow(threading.Thread):
+        def start(self) -> None:
+            assert may_run.wait(10)
+            super().start()
+
+    async def story() -> None:
+        pool = WorkerPool(2, "test")
+        waiting = asyncio.create_task(pool.run(lambda: "done"))
+        await asyncio.sleep(0.05)  # the loop goes round
+        assert not waiting.done()
+        may_run.set()
+        assert await waiting == "done"
+        pool.close()
+
+    WorkerPool(1, "test")
+    monkeypatch.setattr(threading, "Thread", Slow)
+    asyncio.run(story())
+
+
+def test_a_thread_that_the_system_refuses_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "START_AGAIN", 0.01)
+    refusals = [3]
+
+    class Refused(threading.Thread):
+        def start(self) -> None:
+            refusals[0] -= 1
+            if refusals[0] >= 0:
+                raise RuntimeError("can't start new thread")
+            super().start()
+
+    async def story() -> None:
+        pool = WorkerPool(1, "test")
+        assert await pool.run(lambda: "done") == "done"
+        await until(lambda: len(pool) == 0)
+        pool.close()
+
+    WorkerPool(1, "test")
+    monkeypatch.setattr(threading, "Thread", Refused)
+    asyncio.run(story())
+    assert refusals == [-1]
 
 
 @dataclass(eq=False)
