@@ -5,12 +5,16 @@ from __future__ import annotations
 import socket
 import ssl
 from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
 
-from bench.measure import memory_mib, operations
+import pytest
+
+from bench.measure import cpu_seconds, memory_mib, operations
 from bench.node import guest_name
 from bench.node import test_node as make_node
 from tests.bed import RawClient, Server, wait_until
+from virtcim.cimom.settings import ServerSettings
 
 GUESTS = 400
 
@@ -27,6 +31,19 @@ MOST_OF_A_CONNECTION = 160
 
 #: The heaps of glibc's arenas begin at multiples of this.
 HEAP = 64 << 20
+
+
+#: Few guests, and four times as many; of both, what one guest alone takes is left out.
+FEW, MANY = 250, 1000
+
+#: A guest among many may cost so many times what it costs among few; four where it is held against all others.
+MOST_AMONG_MANY = 2.0
+
+#: Answers after the first one.
+AGAIN = 5
+
+#: Guests that fit into the cache as it is by default.
+CACHED = 10_000
 
 
 def read_everything(client: RawClient, guests: int) -> None:
@@ -75,3 +92,48 @@ def test_idle_connections_take_little_memory() -> None:
             connect()
         after, _ = memory_mib(server.pid)
     assert (after - before) * 1024 / CONNECTIONS < MOST_OF_A_CONNECTION
+
+
+class Cost:
+    """Processor time that a server takes for a number of guests, with a cache that is large enough for them.
+
+    Attributes:
+        start: until all guests are shown.
+        first: for the first answer with all their resource allocations.
+        again: for a later one.
+    """
+
+    def __init__(self, directory: Path, guests: int) -> None:
+        node = directory / f"node-{guests}.xml"
+        node.write_text(make_node(guests))
+        settings = f"[server]\ncache_bytes = {ServerSettings().cache_bytes * guests // CACHED}\n"
+        asked = operations("Test", guest_name(0))
+        with Server(f"test://{node}", config=settings, guarded=False) as server, server.client() as client:
+            operation, parameters = asked["EnumerateInstanceNames ComputerSystem"]
+            wait_until(lambda: client.call(operation, *parameters).count(b"<INSTANCENAME ") == guests)
+            self.start = cpu_seconds(server.pid)
+            operation, parameters = asked["EnumerateInstances ResourceAllocationSettingData"]
+            count = client.call(operation, *parameters).count(b"<VALUE.NAMEDINSTANCE>")
+            assert count >= 10 * guests
+            self.first = cpu_seconds(server.pid) - self.start
+            marks = [cpu_seconds(server.pid)]
+            for _ in range(AGAIN):
+                client.call(operation, *parameters)
+                marks.append(cpu_seconds(server.pid))
+            # The least, since a server that has just begun has other things to do.
+            assert client.figure("cache_entries") >= count
+            self.again = min(after - before for before, after in pairwise(marks))
+
+
+@pytest.mark.slow
+def test_a_guest_costs_no_more_among_many(tmp_path: Path) -> None:
+    for _ in range(3):  # the machine may be busy
+        one, few, many = (Cost(tmp_path, guests) for guests in (1, FEW, MANY))
+        grown = {
+            name: ((getattr(many, name) - getattr(one, name)) / (getattr(few, name) - getattr(one, name)))
+            / ((MANY - 1) / (FEW - 1))
+            for name in vars(one)
+        }
+        if max(grown.values()) < MOST_AMONG_MANY:
+            return
+    raise AssertionError(f"a guest among {MANY} takes so many times what it takes among {FEW}: {grown}")

@@ -367,6 +367,66 @@ def test_ends_in_time_under_load(serve: Callable[..., Server], tmp_path: Path) -
         each.join(60)
 
 
+def test_ends_in_time_before_many_slow_readers(serve: Callable[..., Server], tmp_path: Path) -> None:
+    """Twenty answers under way that are read a byte at a time; each could go on for an hour."""
+    node = tmp_path / "node.xml"
+    node.write_text(make_node(150))
+    server = serve(f"test://{node}")
+    with server.client() as client:
+        body, headers = client.prepared("EnumerateInstances", class_parameter("ClassName", "CIM_ManagedElement"))
+        lines = "".join(f"{name}: {value}\r\n" for name, value in {**client.headers, **headers}.items())
+    request = f"POST /cimom HTTP/1.1\r\nHost: x\r\n{lines}Content-Length: {len(body)}\r\n\r\n".encode() + body
+    with contextlib.ExitStack() as opened:
+        readers = []
+        for _ in range(20):
+            readers.append(opened.enter_context(socket.socket()))
+            readers[-1].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            readers[-1].connect((server.host, server.port))
+            readers[-1].sendall(request)
+        ended = threading.Event()
+
+        def read() -> None:
+            while not ended.wait(0.01):
+                for each in readers:
+                    with contextlib.suppress(OSError):
+                        each.recv(1, socket.MSG_DONTWAIT)
+
+        assert all(each.recv(1) for each in readers)  # all answers have begun
+        reading = threading.Thread(target=read)
+        reading.start()
+        try:
+            assert server.stop() == 0  # which says that it took too long
+        finally:
+            ended.set()
+            reading.join()
+
+
+def test_ends_though_what_is_under_way_does_not() -> None:
+    """A loop that is held up for ever, as by an interpreter that has too much to do."""
+    text = (
+        "import asyncio, sys, time, logging; from virtcim.app.serve import _until_signalled\n"
+        "logging.basicConfig()\n"
+        "async def work():\n"
+        "    print('begun', flush=True)\n"
+        "    try: await asyncio.sleep(600)\n"
+        "    finally: time.sleep(600)\n"
+        "sys.exit(asyncio.run(_until_signalled(work, 0.5)))\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        [sys.executable, "-c", text], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        process.terminate()
+        try:
+            _, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert process.returncode == 0
+    assert "is cut off" in errors
+
+
 def test_what_a_hypervisor_that_is_found_was_read_to_is_passed_over_by_full_collections() -> None:
     """It may be found long after the server has begun."""
     found = replace(TEST, uris=("test:///default",))
