@@ -85,6 +85,12 @@ def test_two_devices_of_one_guest_are_two() -> None:
         assert found[-1] is not found[-2]
 
 
+def test_an_emulator_that_stands_elsewhere_is_no_device() -> None:
+    """As in XML that somebody wrote by hand."""
+    devices = re.compile("    <emulator>.*?(?=  </devices>)", re.DOTALL)
+    assert_read_alike(devices.sub("      <emulator>/usr/bin/qemu</emulator>\n", guest("one")))
+
+
 @pytest.mark.parametrize("memory", [2048, 1024])
 def test_guests_that_have_devices_alike_only_are_read_in_parts(memory: int) -> None:
     DomainConfig.parse(guest("one"))

@@ -30,7 +30,8 @@ _OWNER = re.compile(r"<uuid>[^<]*")
 _MIDDLE = re.compile(r"\n(?=  <(?:maxMemory|memory)[ >])")
 _START, _END = "\n  <devices>\n", "\n  </devices>\n"
 _NEXT = re.compile(r"\n(?=    <[A-Za-z])")
-_EMULATOR = "    <emulator>"
+_DEVICE = "    <"
+_EMULATOR = f"{_DEVICE}emulator>"
 _SECRET = "passwd"
 """A text that holds it is not kept."""
 
@@ -77,6 +78,8 @@ def outline_of(xml: str) -> Outline | None:
     if devices[0].startswith(_EMULATOR):
         start += len(devices.pop(0)) + 1
     if xml.find(f"\n{_EMULATOR}", start - 1, end) >= 0:
+        return None
+    if devices and not devices[0].startswith(_DEVICE):
         return None
     return Outline(xml[: middle.end()], xml[middle.end() : place], xml[place:start], devices, xml[end:])
 
