@@ -19,8 +19,10 @@ from tests.providers.recorded import platform, served
 from tests.providers.test_vsms_edits import VALUES, declared_classes
 from tests.providers.test_vsms_kept import NAME, Stopped
 from virtcim.providers.base import Element
+from virtcim.providers.drafts import same
 from virtcim.providers.guests import all_guests
 from virtcim.providers.interface import CIMError
+from virtcim.providers.kinds import KINDS
 from virtcim.providers.methods import MethodFailedError
 from virtcim.providers.Virt_RASD import settings_of
 from virtcim.providers.Virt_VSSD import VirtualSystemSettingData
@@ -136,7 +138,6 @@ WORDS: dict[str, tuple[Any, ...]] = {
     "TeamingType": ("persistent", "transient", ""),
     "StartupPolicy": ("optional", "mandatory", "requisite", ""),
     "ReadErrorPolicy": ("report", "ignore", "stop", ""),
-    "CopyOnRead": ("on", "off", ""),
     "SnapshotMode": ("internal", "external", "no", ""),
     "SecretType": ("ceph", "iscsi", ""),
     "EncryptionFormat": ("luks", "qcow", ""),
@@ -239,7 +240,7 @@ def change_and_check(site: Stopped, chooser: random.Random, together: int) -> bo
     """Make one change; whether it was done.
 
     Parameters:
-        together: the properties of one element that one call changes.
+        together: the properties of one element that one call changes; what is sent as it is there is no wish.
     """
     before = site.text
     platform_ = platform("KVM")
@@ -254,6 +255,7 @@ def change_and_check(site: Stopped, chooser: random.Random, together: int) -> bo
     asked = {
         name: value_of(chooser, element.class_name, name, now.get(name)) for name in chooser.sample(names, together)
     }
+    wishes = {name: value for name, value in asked.items() if not same(value, now.get(name))}
     identifier = "" if isinstance(element, VirtualSystemSettingData) else element.entry.identifier  # type: ignore[attr-defined]
     if not identifier and chooser.random() < 0.9 and len(state.entries) > 2:
         return False
@@ -278,7 +280,7 @@ def change_and_check(site: Stopped, chooser: random.Random, together: int) -> bo
     found = [VirtualSystemSettingData(state), *settings_of(state)]
     said = next((dict(each.properties()) for each in found if each.properties().get("InstanceID") == after), None)
     assert said is not None, (identifier, asked, after)
-    other = {name: said.get(name) for name in asked if not is_said(name, asked[name], said.get(name), now.get(name))}
+    other = {name: said.get(name) for name in wishes if not is_said(name, asked[name], said.get(name), now.get(name))}
     assert not other, (identifier, asked, other)
     return True
 
@@ -292,6 +294,22 @@ def make_changes(site: Stopped, count: int, seed: int, together: int = 1) -> int
             random_guest(site, chooser)
         done += change_and_check(site, chooser, together)
     return done
+
+
+def is_of_type(value: Any, declared: Any) -> bool:
+    kind = {"string": str, "boolean": bool}.get(declared.type, int)
+    values = value if declared.is_array else [value]
+    return isinstance(value, list) == declared.is_array and all(type(each) is kind for each in values)
+
+
+def test_what_is_asked_for_is_of_the_type_of_its_property() -> None:
+    """Anything else is refused before it is looked at."""
+    classes = declared_classes()
+    elements: list[type[Element]] = [VirtualSystemSettingData, *(kind.setting for kind in KINDS)]
+    for element in elements:
+        for name in WORDS.keys() & {each.name for each in element.table.values() if each.writable}:
+            declared = classes[f"KVM_{element.base}"].properties[name.lower()]
+            assert all(is_of_type(value, declared) for value in WORDS[name]), (element.base, name)
 
 
 def test_a_hundred_changes(site: Stopped) -> None:
