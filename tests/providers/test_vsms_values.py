@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,7 +44,11 @@ def kvm() -> RecordedHypervisor:
 
 def added_device(kind: str, **properties: Any) -> Device:
     """The device that a setting makes in an empty guest."""
-    host = kvm()
+    return added_device_on(kvm(), kind, properties)
+
+
+def added_device_on(host: RecordedHypervisor, kind: str, properties: Fields) -> Device:
+    """The same on a host."""
     xml = domain_xml("guest")
     host.put(xml)
     served = Served([(platform("KVM"), host)])
@@ -80,6 +85,11 @@ DISK = {"VirtualDevice": "vda"}
     [
         ({"Address": "/images/a.raw"}, {"type": "file", "source_file": "/images/a.raw", "device": "disk"}),
         ({"Address": "/dev/sdx"}, {"type": "block", "source_dev": "/dev/sdx"}),
+        ({"Address": "/dev/vhost-vdpa-0"}, {"type": "vhostvdpa", "source_dev": "/dev/vhost-vdpa-0"}),
+        (
+            {"Address": "/dev/by-hand", "ResourceSubType": "vhostvdpa"},
+            {"type": "vhostvdpa", "source_dev": "/dev/by-hand"},
+        ),
         ({"HostResource": ["file:///images/a%20b"]}, {"type": "file", "source_file": "/images/a b"}),
         ({"Address": "a.qcow2", "PoolID": "DiskPool/images"}, {"type": "file", "source_file": "/images/a.qcow2"}),
         ({"Address": "images/a.qcow2"}, {"type": "file", "source_file": "/images/a.qcow2"}),
@@ -426,7 +436,6 @@ def test_a_container_is_lent_something_else() -> None:
     """What was lent before, and the program that lent it, are not left beside it."""
     for old in (
         "type='block'><source dev='/dev/sdb'/>",
-        "type='file'><driver type='nbd' format='qcow2'/><source file='/a'/>",
         "type='ram'><source usage='5' units='MiB'/>",
         "type='mount'><source socket='/s'/>",
     ):
@@ -434,6 +443,54 @@ def test_a_container_is_lent_something_else() -> None:
         (lent,) = changed(xml, "Disk", "/srv", Address="/home").devices
         held = {name: value for name, value in lent.as_dict().items() if name.startswith(("source", "driver", "type"))}
         assert held == {"type": "mount", "source_dir": "/home"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "old", "new"),
+    [
+        ("file", "file", "/a.img", "/b.img"),
+        ("block", "dev", "/dev/sdb", "/dev/sdc"),
+        ("bind", "dir", "/a", "/b"),
+        ("template", "name", "old", "new"),
+    ],
+)
+def test_another_file_system_of_the_kind_is_lent(kind: str, field: str, old: str, new: str) -> None:
+    """On a host whose paths are not seen, something else is what was there before."""
+    xml = config(devices=f"<filesystem type='{kind}'><source {field}='{old}'/><target dir='/srv'/></filesystem>")
+    (lent,) = changed(xml, "Disk", "/srv", Address=new).devices
+    held = lent.as_dict()
+    assert (held["type"], held[f"source_{field}"]) == (kind, new)
+
+
+@pytest.mark.parametrize(
+    ("named", "path", "expected"),
+    [
+        (None, "", {"type": "mount", "source_dir": ""}),
+        (None, "/image", {"type": "file", "source_file": "/image"}),
+        ("block", "/image", {"type": "file", "source_file": "/image"}),
+        ("mount", "/image", {"type": "mount", "source_dir": "/image"}),
+        ("bind", "", {"type": "bind", "source_dir": ""}),
+        ("file", "", {"type": "mount", "source_dir": ""}),
+    ],
+)
+def test_a_path_of_this_host_is_lent_as_what_it_is(
+    tmp_path: Path, named: str | None, path: str, expected: Fields
+) -> None:
+    (tmp_path / "image").write_bytes(b"file system")
+    host = kvm()
+    host.uri = "lxc:///system"
+    given_ = {"EmulatedType": 3, "Address": f"{tmp_path}{path}", "MountPoint": "/srv", "ResourceSubType": named}
+    device = added_device_on(host, "Disk", given_)
+    assert fields(device, expected) == {
+        name: f"{tmp_path}{value}" if name.startswith("source") else value for name, value in expected.items()
+    }
+
+
+def test_a_path_that_is_not_there_is_not_lent(tmp_path: Path) -> None:
+    host = kvm()
+    host.uri = "lxc:///system"
+    with pytest.raises(ValueRefusedError, match="Can't get a valid disk type"):
+        added_device_on(host, "Disk", {"EmulatedType": 3, "Address": f"{tmp_path}/gone", "MountPoint": "/srv"})
 
 
 def pooled(name: str, format_type: str) -> str:

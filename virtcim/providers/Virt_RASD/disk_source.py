@@ -41,6 +41,17 @@ _DIRECTORIES = frozenset({"mount", "bind"})
 _POOL_PREFIX = "DiskPool/"
 _ALL_POOLS = "0"
 _VOLUME_DISKS = {"file": ("file", "source_file"), "block": ("block", "source_dev"), "dir": ("dir", "source_dir")}
+_CHARACTER_DEVICE = "vhostvdpa"
+"""The type of a disk that is a device of vDPA: a character device of the host, other than all others."""
+_DISKS = {**_VOLUME_DISKS, _CHARACTER_DEVICE: (_CHARACTER_DEVICE, "source_dev")}
+_LENT = {
+    "mount": "source_dir",
+    "bind": "source_dir",
+    "file": "source_file",
+    "block": "source_dev",
+    "template": "source_name",
+}
+"""By the type of a file system, the field that says what is lent."""
 
 
 def disk_class(context: DraftContext, given: GivenProperties) -> type[Disk | Filesystem]:
@@ -189,19 +200,35 @@ def _write_directory(draft: Draft, path: str | None) -> None:
         _put(draft, "mount", source_socket=socket_of(path))
         draft.put("driver_type", "virtiofs")
         return
-    if _checks_paths(draft.context) and not os.path.exists(path):
-        raise _invalid_source(draft, path)
-    is_file = os.path.isfile(path) and _checks_paths(draft.context)
-    kind: str | None = "file" if is_file else "mount"
-    if not is_file and draft.base.type in (None, *_DIRECTORIES):
-        kind = draft.base.type if not draft.is_new else _directory_type(draft)
-    _put(draft, kind, **{"source_file" if is_file else "source_dir": path})
+    named = draft.given.get("ResourceSubType") if draft.is_new else draft.base.type
+    if named == "volume" and not path.startswith("/"):
+        pool_name, _, name = path.partition("/")
+        _put(draft, named, source_pool=pool_name, source_volume=name)
+        return
+    kind = _kind_of_lent(draft, named, path)
+    _put(draft, kind, **{_LENT[kind]: path})
 
 
-def _directory_type(draft: Draft) -> str:
-    """How a directory of the host becomes one of a new container: as ResourceSubType says, where it says that."""
-    named: str | None = draft.given.get("ResourceSubType")
-    return named if named in _DIRECTORIES else "mount"
+def _kind_of_lent(draft: Draft, named: str | None, path: str) -> str:
+    """How a path of the host is lent: as what it is or, where nobody sees that, as what was there.
+
+    Parameters:
+        named: the type that the file system has, or is to have.
+    """
+    expected = named if named in _LENT else "mount"
+    if expected == "template" or not _checks_paths(draft.context):
+        return "mount" if expected == "block" and not path.startswith("/dev/") else expected
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        raise _invalid_source(draft, path) from None
+    if draft.is_new and named in _DIRECTORIES:
+        return expected  # a single file can be lent like a directory
+    if stat.S_ISREG(mode):
+        return "file"
+    if stat.S_ISBLK(mode):
+        return "block"
+    return expected if expected in _DIRECTORIES else "mount"
 
 
 def _write_local(draft: Draft, address: str, pool: Pool | None) -> None:
@@ -223,7 +250,7 @@ def _write_local(draft: Draft, address: str, pool: Pool | None) -> None:
     kind, driver_type = volume or (_kind_of_path(draft, path), _format_in_chain(draft.base, path))
     if "DriverType" not in draft.given and driver_type is not None:
         draft.put("driver_type", driver_type)
-    disk_type, field = _VOLUME_DISKS[kind]
+    disk_type, field = _DISKS[kind]
     _put(draft, disk_type, **{field: path})
 
 
@@ -272,7 +299,7 @@ def _format_in_chain(disk: Disk, path: str) -> str | None:
 def _kind_of_path(draft: Draft, path: str) -> str:
     """The kind of source that a path of the host is."""
     named = draft.given.get("ResourceSubType")
-    expected = named if named in _VOLUME_DISKS else _guessed_kind(path)
+    expected = named if named in _DISKS else _guessed_kind(path)
     if not _checks_paths(draft.context):
         return expected
     try:
@@ -285,12 +312,16 @@ def _kind_of_path(draft: Draft, path: str) -> str:
         return "dir"
     if stat.S_ISREG(mode):
         return "file"
+    if stat.S_ISCHR(mode) and expected == _CHARACTER_DEVICE:
+        return expected
     if not mode and (draft.now("device") or "disk") in _REMOVABLE:
         return expected
     raise _invalid_source(draft, path)
 
 
 def _guessed_kind(path: str) -> str:
+    if path.startswith("/dev/vhost-vdpa"):
+        return _CHARACTER_DEVICE
     return "block" if path.startswith("/dev/") else "file"
 
 
