@@ -135,8 +135,9 @@ def _generator_address(device: Rng) -> str | None:
 def _host_address(device: Hostdev) -> str | None:
     """A device of the host.
 
-    A PCI address, bus.device or vendor:product of USB, the UUID of a mediated device, `scsi_host0:0:1:2` (adapter, bus,
-    target, unit), `iscsi://host:3260/iqn.2026-01.org.example:disk/1`, the world-wide name of a vhost target.
+    A PCI address, vendor:product or bus.device of USB or both with a blank between them, as of a running guest, the
+    UUID of a mediated device, `scsi_host0:0:1:2` (adapter, bus, target, unit),
+    `iscsi://host:3260/iqn.2026-01.org.example:disk/1`, the world-wide name of a vhost target.
     """
     address = device.source_address
     if "uuid" in address:
@@ -151,12 +152,19 @@ def _host_address(device: Hostdev) -> str | None:
     place_on_bus = pci_address(address)
     if place_on_bus is not None:
         return place_on_bus
-    if {"bus", "device"} <= address.keys():
-        return f"{address['bus']}.{address['device']}"
-    if device.source_vendor_id and device.source_product_id:
-        return f"{device.source_vendor_id.removeprefix('0x')}:{device.source_product_id.removeprefix('0x')}"
     found: str | None = device.source_block or device.source_char or device.source_interface
-    return found
+    return _usb_address(device) or found
+
+
+def _usb_address(device: Hostdev) -> str | None:
+    """What a USB device is, and where it is: libvirt says that, too, while a guest has it."""
+    address = device.source_address
+    found = []
+    if device.source_vendor_id and device.source_product_id:
+        found.append(f"{device.source_vendor_id.removeprefix('0x')}:{device.source_product_id.removeprefix('0x')}")
+    if {"bus", "device"} <= address.keys():
+        found.append(f"{address['bus']}.{address['device']}")
+    return " ".join(found) or None
 
 
 def write_other_address(draft: Draft, value: str) -> None:
@@ -320,17 +328,26 @@ def _host_device(draft: Draft, value: str) -> dict[str, object] | None:
     if first.startswith(_SCSI) and len(rest) == len(("bus", "target", "unit")) and all(map(_is_decimal, rest)):
         place = dict(zip(("bus", "target", "unit"), rest, strict=True))
         return {"type": "scsi", "source_adapter_name": first, "source_address": place}
-    if len(rest) == 1 and all(len(part) == len("1d6b") and _is_hexadecimal(part) for part in (first, *rest)):
-        return {"type": "usb", "source_vendor_id": f"0x{first}", "source_product_id": f"0x{rest[0]}"}
-    bus, dot, number = value.partition(".")
-    if dot and _is_decimal(bus) and _is_decimal(number):
-        return {"type": "usb", "source_address": {"bus": bus, "device": number}}
+    usb = [_usb_fields(part) for part in value.split(" ")]
+    if [len(fields) for fields in usb] in ([1], [2], [2, 1]):
+        return {"type": "usb"} | {name: found for fields in usb for name, found in fields.items()}
     groups = value.split("-")
     if tuple(map(len, groups)) == _UUID_GROUPS and all(map(_is_hexadecimal, groups)):
         return {"type": "mdev", "model": "vfio-pci", "source_address": {"uuid": value.lower()}}
     if draft.given.get("ResourceSubType") == "net" and value:
         return {"mode": "capabilities", "type": "net", "source_interface": value}
     return None
+
+
+def _usb_fields(value: str) -> dict[str, object]:
+    """The fields of the vendor:product or bus.device of a USB device; none for what is neither."""
+    vendor, _, product = value.partition(":")
+    if all(len(part) == len("1d6b") and _is_hexadecimal(part) for part in (vendor, product)):
+        return {"source_vendor_id": f"0x{vendor}", "source_product_id": f"0x{product}"}
+    bus, dot, number = value.partition(".")
+    if dot and _is_decimal(bus) and _is_decimal(number):
+        return {"source_address": {"bus": bus, "device": number}}
+    return {}
 
 
 def _of_container(draft: Draft, path: str) -> dict[str, object]:
