@@ -106,6 +106,27 @@ def test_what_was_changed_is_a_difference(now: str, then: str) -> None:
             domain("<memory model='dimm'><address type='dimm' slot='0'/></memory>"),
             True,
         ),
+        (
+            domain("<graphics type='rdp' port='3389' autoport='yes'/>"),
+            domain("<graphics type='rdp' port='0' autoport='yes'/>"),
+            True,
+        ),
+        (domain("<graphics type='rdp' port='3389'/>"), domain("<graphics type='rdp' port='3390'/>"), False),
+        (
+            domain("<interface><mac address='52:54:00:00:00:01' currentAddress='52:54:00:00:00:02'/></interface>"),
+            domain("<interface><mac address='52:54:00:00:00:01'/></interface>"),
+            True,
+        ),
+        (
+            domain("<memory model='virtio-mem'><target><node>0</node><address base='0x140000000'/></target></memory>"),
+            domain("<memory model='virtio-mem'><target><node>0</node></target></memory>"),
+            True,
+        ),
+        (
+            domain("<tpm><backend type='emulator'><profile source='s' name='chosen'/></backend></tpm>"),
+            domain("<tpm><backend type='emulator'><profile source='s'/></backend></tpm>"),
+            True,
+        ),
         (domain(ROOT), domain(), True),
         (domain(ROOT + SHARED), domain(SHARED), True),
         (domain(SHARED), domain(), False),

@@ -289,6 +289,7 @@ def described(values: dict[str, Any]) -> dict[str, dict[str, Any]]:
             "<listen type='network' network='n'/></graphics>",
             {"TLSPort": 5901, "ListenAddresses": ["::1", "network:n"]},
         ),
+        ("<graphics type='rdp' port='0' autoport='yes'/>", {"Address": "127.0.0.1:-1"}),
         (
             "<graphics type='vnc' port='5900' websocket='5700'/>",
             {"WebSocketPort": 5700},

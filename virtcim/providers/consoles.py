@@ -71,8 +71,9 @@ def graphics_address(device: Graphics | Console) -> str | None:
         return device.dbus_address
     if device.type not in _NETWORKED or device.listen_type == "none":
         return None
-    port = device.port if device.port is not None else device.tls_port
-    return host_and_port(device.listen or device.listen_address or DEFAULT_LISTEN, -1 if port is None else port)
+    port = device.tls_port if device.port is None else device.port
+    # libvirt writes 0 for a port of RDP that it is still to choose.
+    return host_and_port(device.listen or device.listen_address or DEFAULT_LISTEN, port or -1)
 
 
 def source_type(device: CharacterSource) -> int:

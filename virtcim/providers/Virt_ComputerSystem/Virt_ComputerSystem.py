@@ -114,7 +114,7 @@ def _caption(system: ComputerSystem) -> str:
     config = system.config
     for device in config.devices if config else ():
         if isinstance(device, Graphics):
-            port = f":{device.port}" if device.port is not None and device.port >= 0 else ""
+            port = f":{device.port}" if device.port is not None and device.port > 0 else ""
             console = f"Console on {device.type}://{system.guest.hypervisor.hostname}{port}"
             return trimmed(f"Virtual System ({console})")
     return "Virtual System (No console)"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from virtcim.libhelper.documents.domain import Device, Hub, Iommu, Nvram, Panic, Redirfilter
+from virtcim.libhelper.documents.domain import Crypto, Device, Hub, Iommu, Nvram, Panic, Pstore, Redirfilter
 from virtcim.providers.Virt_RASD.other_table import other_table
 from virtcim.providers.Virt_RASD.setting import ResourceSetting, device_table
 
@@ -17,6 +17,6 @@ class OtherSetting(ResourceSetting[Device]):
     base = "ResourceAllocationSettingData"
 
 
-_CLASSES = (Hub, Iommu, Nvram, Panic, Redirfilter)
+_CLASSES = (Crypto, Hub, Iommu, Nvram, Panic, Pstore, Redirfilter)
 
 OtherSetting.table = device_table(_CLASSES, other_table(*_CLASSES))

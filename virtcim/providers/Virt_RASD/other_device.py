@@ -8,6 +8,7 @@ from virtcim.libhelper.agent import CHANNEL
 from virtcim.libhelper.documents.domain import (
     Audio,
     Channel,
+    Crypto,
     Hostdev,
     Hub,
     Iommu,
@@ -17,6 +18,7 @@ from virtcim.libhelper.documents.domain import (
     Nvram,
     Panic,
     Parallel,
+    Pstore,
     Redirdev,
     Redirfilter,
     Rng,
@@ -58,6 +60,7 @@ _BY_NAME: dict[str, type[Device]] = {
     for device in (
         Audio,
         Channel,
+        Crypto,
         Hostdev,
         Hub,
         Iommu,
@@ -67,6 +70,7 @@ _BY_NAME: dict[str, type[Device]] = {
         Nvram,
         Panic,
         Parallel,
+        Pstore,
         Redirdev,
         Redirfilter,
         Rng,
@@ -92,6 +96,7 @@ SUB_TYPE_FIELDS = {
     "audio": "type",
     "shmem": "model_type",
     "lease": "lockspace",
+    "pstore": "backend",
 }
 """By XML element, the field that says which kind of it; `model` for all others."""
 _ONLY_MADE = frozenset({"parallel", "hostdev", "lease"})
@@ -217,5 +222,11 @@ def finish_other(draft: Draft) -> None:
             draft.put("mode", draft.now("mode") or "host")
         case Hub():
             draft.put("type", draft.now("type") or "usb")
+        case Crypto():
+            draft.put("model", draft.now("model") or "virtio")
+            draft.put("type", draft.now("type") or "qemu")
+            draft.put("backend_model", draft.now("backend_model") or "builtin")
+        case Pstore():
+            draft.put("backend", draft.now("backend") or "acpi-erst")
         case MemBalloon() | Sound():
             draft.put("model", draft.now("model") or ("virtio" if isinstance(draft.base, MemBalloon) else "ich9"))

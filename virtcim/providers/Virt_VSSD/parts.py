@@ -60,6 +60,8 @@ _HYPERV = (
     "ipi",
     "evmcs",
     "avic",
+    "emsr_bitmap",
+    "xmm_input",
 )
 """The features of `<hyperv>` that are on or off."""
 HYPERV_FIELDS = tuple(DomainConfig.declared()[f"features_hyperv_{name}_state"] for name in _HYPERV)
@@ -80,8 +82,11 @@ _OF_FIRMWARE = (
     "os_loader_type",
     "os_loader_secure",
     "os_loader_stateless",
+    "os_loader_format",
     "os_nvram",
     "os_nvram_template",
+    "os_nvram_template_format",
+    "os_nvram_format",
     "os_nvram_type",
     "os_nvram_source_file",
     "os_nvram_source_dev",

@@ -23,7 +23,7 @@ from virtcim.libhelper.documents.domain.graphics import Graphics
 from virtcim.libhelper.documents.domain.hostdev import Hostdev
 from virtcim.libhelper.documents.domain.input import Hub, Input
 from virtcim.libhelper.documents.domain.interface import Interface
-from virtcim.libhelper.documents.domain.iommu import Iommu, Lease, Nvram
+from virtcim.libhelper.documents.domain.iommu import Crypto, Iommu, Lease, Nvram, Pstore
 from virtcim.libhelper.documents.domain.memory import MemBalloon, MemoryDevice, Shmem
 from virtcim.libhelper.documents.domain.redirdev import Redirdev, Redirfilter
 from virtcim.libhelper.documents.domain.rng import Rng
@@ -44,6 +44,7 @@ __all__ = [
     "Chardev",
     "Console",
     "Controller",
+    "Crypto",
     "Device",
     "DeviceNotFoundError",
     "Disk",
@@ -66,6 +67,7 @@ __all__ = [
     "Nvram",
     "Panic",
     "Parallel",
+    "Pstore",
     "Redirdev",
     "Redirfilter",
     "Rng",

@@ -35,6 +35,7 @@ class CharacterSource(Mapped):
     source_connect_service = Text("source[@mode='connect']/@service")
     source_reconnect_enabled = YesNo("source/reconnect/@enabled")
     source_reconnect_timeout = Int("source/reconnect/@timeout")
+    source_reconnect_delay = Int("source/reconnect/@delay")
     source_seclabels = Items("source/seclabel", SecurityLabel)
     source_clipboard_copypaste = YesNo("source/clipboard/@copypaste")
     source_mouse_mode = Text("source/mouse/@mode")

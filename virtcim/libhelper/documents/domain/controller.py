@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from virtcim.libhelper.documents.domain.device import Device, VirtioOptions
-from virtcim.libhelper.xml.mapping import Int, OnOff, Replacement, Size, Text
+from virtcim.libhelper.documents.domain.device import Device, DriverThread, VirtioOptions
+from virtcim.libhelper.xml.mapping import Int, Items, OnOff, Replacement, Size, Text
 
 __all__ = ["Controller"]
 
@@ -47,12 +47,14 @@ class Controller(VirtioOptions, Device):
     driver_max_sectors = Int("driver/@max_sectors")
     driver_ioeventfd = OnOff("driver/@ioeventfd")
     driver_iothread = Int("driver/@iothread")
+    driver_iothreads = Items("driver/iothreads/iothread", DriverThread)
     master_startport = Int("master/@startport")
     target_chassis_nr = Text("target/@chassisNr")
     target_chassis = Text("target/@chassis")
     target_port = Text("target/@port")
     target_bus_nr = Text("target/@busNr")
     target_index = Int("target/@index")
+    target_mem_reserve = Int("target/@memReserve")
     target_hotplug = OnOff("target/@hotplug")
     target_node = Int("target/node")
     pcihole64 = Size("pcihole64")

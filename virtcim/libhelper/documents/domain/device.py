@@ -5,9 +5,29 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import ClassVar, Self
 
-from virtcim.libhelper.xml.mapping import Attributes, ElementName, Flag, Int, Items, Mapped, OnOff, Text, YesNo
+from virtcim.libhelper.xml.mapping import (
+    Attributes,
+    ElementName,
+    Flag,
+    Int,
+    Ints,
+    Items,
+    Mapped,
+    OnOff,
+    Text,
+    YesNo,
+)
 
-__all__ = ["Device", "IpAddress", "Route", "SecurityLabel", "UnknownDevice", "VirtioOptions"]
+__all__ = [
+    "Device",
+    "DriverThread",
+    "IdRange",
+    "IpAddress",
+    "Route",
+    "SecurityLabel",
+    "UnknownDevice",
+    "VirtioOptions",
+]
 
 
 class Device(Mapped):
@@ -56,6 +76,22 @@ class VirtioOptions(Mapped):
     driver_ats = OnOff("driver/@ats")
     driver_packed = OnOff("driver/@packed")
     driver_page_per_vq = OnOff("driver/@page_per_vq")
+
+
+class DriverThread(Mapped):
+    """An `<iothread>` of a device that several threads serve, each some of its queues."""
+
+    tag = "iothread"
+    id = Int("@id")
+    queue_ids = Ints("queue/@id")
+
+
+class IdRange(Mapped):
+    """A `<uid>` or `<gid>` of an `<idmap>`."""
+
+    start = Int("@start")
+    target = Int("@target")
+    count = Int("@count")
 
 
 class SecurityLabel(Mapped):

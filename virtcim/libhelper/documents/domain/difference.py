@@ -35,6 +35,7 @@ _RUNTIME = frozenset(
         "cpu/@migratable",
         "cpu/model/@fallback",
         "os/nvram/@template",
+        "os/nvram/@templateFormat",
         "*/alias",
         "*/acpi",
         "*/seclabel",
@@ -48,6 +49,7 @@ _RUNTIME = frozenset(
         "disk/target/@tray",
         "interface/source/@portid",
         "interface/guest/@actual",
+        "interface/mac/@currentAddress",
         "console/@tty",
         "channel/target/@state",
         "hostdev/source/seclabel",
@@ -106,6 +108,9 @@ _FILLED_IN = frozenset(
         "shmem/server",
         "shmem/server/@path",
         "vsock/cid/@address",
+        "memory/target/address",
+        "tpm/backend/profile",
+        "tpm/backend/profile/@name",
         "tpm/backend/encryption",
         "tpm/backend/source",
     }
@@ -149,8 +154,9 @@ _OF_NETWORK = frozenset(
 _OF_FIRMWARE = frozenset({"os/@firmware", "os/firmware", "os/loader", "os/nvram"})
 """What libvirt finds when the definition names a kind of firmware."""
 
-_LEFT_OPEN = "-1"
-"""A port that libvirt is to choose."""
+_LEFT_OPEN = ("-1",)
+_LEFT_OPEN_AS = {"graphics/@port": (*_LEFT_OPEN, "0")}
+"""What libvirt is to choose, in general and at a path: it writes a port of RDP that is not known yet as 0."""
 
 _MEBIBYTE = 1024
 
@@ -301,8 +307,8 @@ def _same_attributes(live: etree._Element, defined: etree._Element, path: str, f
         one, other = mine.get(name), theirs.get(name)
         if one == other or place in _RUNTIME or (place == _ATTACHMENT and place in filled_in):
             continue
-        if _LEFT_OPEN in (one, other):
-            one, other = (None if value == _LEFT_OPEN else value for value in (one, other))
+        left_open = _LEFT_OPEN_AS.get(place, _LEFT_OPEN)
+        one, other = (None if value in left_open else value for value in (one, other))
         if one is None or other is None:
             if place not in filled_in:
                 return False

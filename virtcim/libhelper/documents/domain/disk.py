@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from virtcim.libhelper.documents.domain.device import Device, SecurityLabel, VirtioOptions
+from virtcim.libhelper.documents.domain.device import Device, DriverThread, SecurityLabel, VirtioOptions
 from virtcim.libhelper.xml.mapping import (
     Attributes,
     Chain,
@@ -95,6 +95,10 @@ class StorageSource(Mapped):
     source_timeout_seconds = Int("source/timeout/@seconds")
     source_identity_user = Text("source/identity/@user")
     source_identity_group = Text("source/identity/@group")
+    source_identity_username = Text("source/identity/@username")
+    source_identity_keyfile = Text("source/identity/@keyfile")
+    source_identity_agentsock = Text("source/identity/@agentsock")
+    source_known_hosts_path = Text("source/knownHosts/@path")
     source_cookie_names = Texts("source/cookies/cookie/@name", writable=False)
     source_encryption_format = Text("source/encryption/@format")
     source_encryption_engine = Text("source/encryption/@engine")
@@ -110,6 +114,7 @@ class StorageSource(Mapped):
     source_slices = Items("source/slices/slice", Slice)
     source_reconnect_enabled = YesNo("source/reconnect/@enabled")
     source_reconnect_timeout = Int("source/reconnect/@timeout")
+    source_reconnect_delay = Int("source/reconnect/@delay")
     source_seclabels = Items("source/seclabel", SecurityLabel)
 
 
@@ -138,6 +143,7 @@ class DiskTarget(Mapped):
     geometry_trans = Text("geometry/@trans")
     blockio_logical_block_size = Int("blockio/@logical_block_size")
     blockio_physical_block_size = Int("blockio/@physical_block_size")
+    blockio_discard_granularity = Int("blockio/@discard_granularity")
 
     mirror_type = Text("mirror/@type", writable=False)
     mirror_job = Text("mirror/@job", writable=False)
@@ -172,6 +178,8 @@ class DiskTarget(Mapped):
     iotune_total_iops_sec_max_length = Int("iotune/total_iops_sec_max_length")
     iotune_read_iops_sec_max_length = Int("iotune/read_iops_sec_max_length")
     iotune_write_iops_sec_max_length = Int("iotune/write_iops_sec_max_length")
+
+    throttle_filters = Texts("throttlefilters/throttlefilter/@group")
 
     readonly = Flag("readonly")
     shareable = Flag("shareable")
@@ -222,6 +230,7 @@ class Disk(StorageSource, DiskTarget, VirtioOptions, Device):
                 "driver/@queues",
                 "driver/@queue_size",
                 "driver/@iothread",
+                "driver/iothreads",
                 "address",
             ),
         ),
@@ -252,12 +261,15 @@ class Disk(StorageSource, DiskTarget, VirtioOptions, Device):
                 "driver/@copy_on_read",
                 "driver/@discard",
                 "driver/@detect_zeroes",
+                "driver/@discard_no_unref",
                 "driver/@iothread",
+                "driver/iothreads",
                 "driver/@ioeventfd",
                 "driver/@event_idx",
                 "driver/metadata_cache",
                 "blockio",
                 "iotune",
+                "throttlefilters",
             ),
             among=frozenset({"vhostuser"}),
         ),
@@ -272,7 +284,10 @@ class Disk(StorageSource, DiskTarget, VirtioOptions, Device):
         # Images on this host can be missing when a guest starts, and have labels; libvirt takes neither for others.
         Replacement(fields=("source_protocol",), takes=("source/@startupPolicy", "source/seclabel")),
         # The images below, and how they are cached, are those that the header of this format names.
-        Replacement(fields=("driver_type",), takes=("backingStore", "driver/metadata_cache")),
+        Replacement(
+            fields=("driver_type",),
+            takes=("backingStore", "source/dataStore", "driver/metadata_cache", "driver/@discard_no_unref"),
+        ),
     )
     never_empty = (
         *Device.never_empty,
@@ -301,7 +316,9 @@ class Disk(StorageSource, DiskTarget, VirtioOptions, Device):
     driver_copy_on_read = OnOff("driver/@copy_on_read")
     driver_discard = Text("driver/@discard")
     driver_detect_zeroes = Text("driver/@detect_zeroes")
+    driver_discard_no_unref = OnOff("driver/@discard_no_unref")
     driver_iothread = Int("driver/@iothread")
+    driver_iothreads = Items("driver/iothreads/iothread", DriverThread)
     driver_queues = Int("driver/@queues")
     driver_queue_size = Int("driver/@queue_size")
     driver_metadata_cache_max_size = Size("driver/metadata_cache/max_size", unit="bytes", absent="bytes")

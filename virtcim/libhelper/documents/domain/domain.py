@@ -34,7 +34,7 @@ from virtcim.libhelper.documents.domain.guest import (
 from virtcim.libhelper.documents.domain.hostdev import Hostdev
 from virtcim.libhelper.documents.domain.input import Hub, Input
 from virtcim.libhelper.documents.domain.interface import Interface
-from virtcim.libhelper.documents.domain.iommu import Iommu, Lease, Nvram
+from virtcim.libhelper.documents.domain.iommu import Crypto, Iommu, Lease, Nvram, Pstore
 from virtcim.libhelper.documents.domain.memory import MemBalloon, MemoryDevice, Shmem
 from virtcim.libhelper.documents.domain.redirdev import Redirdev, Redirfilter
 from virtcim.libhelper.documents.domain.rng import Rng
@@ -84,6 +84,8 @@ DEVICE_CLASSES: dict[str, type[Device]] = {
         MemoryDevice,
         Iommu,
         Vsock,
+        Crypto,
+        Pstore,
     )
 }
 

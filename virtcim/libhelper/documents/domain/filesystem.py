@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from virtcim.libhelper.documents.domain.device import Device, VirtioOptions
-from virtcim.libhelper.xml.mapping import Flag, Int, OnOff, Replacement, Size, Text
+from virtcim.libhelper.documents.domain.device import Device, IdRange, VirtioOptions
+from virtcim.libhelper.xml.mapping import Flag, Int, Items, OnOff, Replacement, Size, Text
 
 __all__ = ["Filesystem"]
 
@@ -27,7 +27,7 @@ class Filesystem(VirtioOptions, Device):
     )
     replacements = (
         # The program that lends a directory, or the format of an image, is of no use to another kind.
-        Replacement(fields=("type",), takes=("driver", "binary")),
+        Replacement(fields=("type",), takes=("driver", "binary", "idmap")),
         # What may not be written stays so: where the new program cannot see to it, the change is refused.
         Replacement(
             fields=("driver_type",),
@@ -40,6 +40,7 @@ class Filesystem(VirtioOptions, Device):
                 "driver/@wrpolicy",
                 "driver/@queue",
                 "binary",
+                "idmap",
             ),
             among=frozenset({"virtiofs", "handle"}),
         ),
@@ -62,6 +63,9 @@ class Filesystem(VirtioOptions, Device):
     binary_lock_posix = OnOff("binary/lock/@posix")
     binary_lock_flock = OnOff("binary/lock/@flock")
     binary_thread_pool_size = Int("binary/thread_pool/@size")
+    binary_openfiles_max = Int("binary/openfiles/@max")
+    idmap_uids = Items("idmap/uid", IdRange)
+    idmap_gids = Items("idmap/gid", IdRange)
     source_dir = Text("source/@dir")
     source_file = Text("source/@file")
     source_dev = Text("source/@dev")

@@ -55,6 +55,7 @@ class Graphics(Device):
                 "@multiUser",
                 "@address",
                 "@p2p",
+                "@username",
                 "channel",
                 "image",
                 "jpeg",
@@ -91,6 +92,7 @@ class Graphics(Device):
     multi_user = YesNo("@multiUser")
     dbus_address = Text("@address")
     p2p = YesNo("@p2p")
+    username = Text("@username")
     listens = Items("listen", Listen)
     listen_type = Text("listen/@type")
     listen_address = Text("listen/@address")

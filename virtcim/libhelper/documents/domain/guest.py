@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from virtcim.libhelper.documents.domain.device import IdRange
 from virtcim.libhelper.xml.mapping import Flag, Int, Items, Mapped, OnOff, Replacement, Size, Text, Texts, YesNo
 
 __all__ = [
@@ -19,7 +20,6 @@ __all__ = [
     "CpuTune",
     "Features",
     "IdMap",
-    "IdRange",
     "IoThread",
     "LifecycleActions",
     "Memory",
@@ -84,8 +84,11 @@ class Boot(Mapped):
     os_loader_type = Text("os/loader/@type")
     os_loader_secure = YesNo("os/loader/@secure")
     os_loader_stateless = YesNo("os/loader/@stateless")
+    os_loader_format = Text("os/loader/@format")
     os_nvram = Text("os/nvram")
     os_nvram_template = Text("os/nvram/@template")
+    os_nvram_template_format = Text("os/nvram/@templateFormat")
+    os_nvram_format = Text("os/nvram/@format")
     os_nvram_type = Text("os/nvram/@type")
     os_nvram_source_file = Text("os/nvram/source/@file")
     os_nvram_source_dev = Text("os/nvram/source/@dev")
@@ -101,6 +104,7 @@ class Boot(Mapped):
     os_cmdline = Text("os/cmdline")
     os_root = Text("os/root")
     os_dtb = Text("os/dtb")
+    os_shim = Text("os/shim")
     os_acpi_table = Text("os/acpi/table")
     os_acpi_table_type = Text("os/acpi/table/@type")
     os_boot_devs = Texts("os/boot/@dev")
@@ -138,9 +142,13 @@ class Features(Mapped):
     features_hyperv_frequencies_state = OnOff("features/hyperv/frequencies/@state")
     features_hyperv_reenlightenment_state = OnOff("features/hyperv/reenlightenment/@state")
     features_hyperv_tlbflush_state = OnOff("features/hyperv/tlbflush/@state")
+    features_hyperv_tlbflush_direct_state = OnOff("features/hyperv/tlbflush/direct/@state")
+    features_hyperv_tlbflush_extended_state = OnOff("features/hyperv/tlbflush/extended/@state")
     features_hyperv_ipi_state = OnOff("features/hyperv/ipi/@state")
     features_hyperv_evmcs_state = OnOff("features/hyperv/evmcs/@state")
     features_hyperv_avic_state = OnOff("features/hyperv/avic/@state")
+    features_hyperv_emsr_bitmap_state = OnOff("features/hyperv/emsr_bitmap/@state")
+    features_hyperv_xmm_input_state = OnOff("features/hyperv/xmm_input/@state")
     features_kvm_hidden_state = OnOff("features/kvm/hidden/@state")
     features_kvm_hint_dedicated_state = OnOff("features/kvm/hint-dedicated/@state")
     features_kvm_poll_control_state = OnOff("features/kvm/poll-control/@state")
@@ -167,16 +175,49 @@ class Features(Mapped):
     features_cfpc_value = Text("features/cfpc/@value")
     features_sbbc_value = Text("features/sbbc/@value")
     features_ibs_value = Text("features/ibs/@value")
+    features_ras_state = OnOff("features/ras/@state")
+    features_ps2_state = OnOff("features/ps2/@state")
+    features_aia_value = Text("features/aia/@value")
     features_tcg_tb_cache = Size("features/tcg/tb-cache")
     features_async_teardown_enabled = YesNo("features/async-teardown/@enabled")
     features_capabilities_policy = Text("features/capabilities/@policy")
+    features_capabilities_audit_control_state = OnOff("features/capabilities/audit_control/@state")
+    features_capabilities_audit_write_state = OnOff("features/capabilities/audit_write/@state")
+    features_capabilities_block_suspend_state = OnOff("features/capabilities/block_suspend/@state")
+    features_capabilities_chown_state = OnOff("features/capabilities/chown/@state")
+    features_capabilities_dac_override_state = OnOff("features/capabilities/dac_override/@state")
+    features_capabilities_dac_read_search_state = OnOff("features/capabilities/dac_read_search/@state")
+    features_capabilities_fowner_state = OnOff("features/capabilities/fowner/@state")
+    features_capabilities_fsetid_state = OnOff("features/capabilities/fsetid/@state")
+    features_capabilities_ipc_lock_state = OnOff("features/capabilities/ipc_lock/@state")
+    features_capabilities_ipc_owner_state = OnOff("features/capabilities/ipc_owner/@state")
+    features_capabilities_kill_state = OnOff("features/capabilities/kill/@state")
+    features_capabilities_lease_state = OnOff("features/capabilities/lease/@state")
+    features_capabilities_linux_immutable_state = OnOff("features/capabilities/linux_immutable/@state")
+    features_capabilities_mac_admin_state = OnOff("features/capabilities/mac_admin/@state")
+    features_capabilities_mac_override_state = OnOff("features/capabilities/mac_override/@state")
     features_capabilities_mknod_state = OnOff("features/capabilities/mknod/@state")
+    features_capabilities_net_admin_state = OnOff("features/capabilities/net_admin/@state")
+    features_capabilities_net_bind_service_state = OnOff("features/capabilities/net_bind_service/@state")
+    features_capabilities_net_broadcast_state = OnOff("features/capabilities/net_broadcast/@state")
+    features_capabilities_net_raw_state = OnOff("features/capabilities/net_raw/@state")
+    features_capabilities_setfcap_state = OnOff("features/capabilities/setfcap/@state")
+    features_capabilities_setgid_state = OnOff("features/capabilities/setgid/@state")
+    features_capabilities_setpcap_state = OnOff("features/capabilities/setpcap/@state")
+    features_capabilities_setuid_state = OnOff("features/capabilities/setuid/@state")
     features_capabilities_sys_admin_state = OnOff("features/capabilities/sys_admin/@state")
+    features_capabilities_sys_boot_state = OnOff("features/capabilities/sys_boot/@state")
     features_capabilities_sys_chroot_state = OnOff("features/capabilities/sys_chroot/@state")
     features_capabilities_sys_module_state = OnOff("features/capabilities/sys_module/@state")
+    features_capabilities_sys_nice_state = OnOff("features/capabilities/sys_nice/@state")
+    features_capabilities_sys_pacct_state = OnOff("features/capabilities/sys_pacct/@state")
+    features_capabilities_sys_ptrace_state = OnOff("features/capabilities/sys_ptrace/@state")
+    features_capabilities_sys_rawio_state = OnOff("features/capabilities/sys_rawio/@state")
+    features_capabilities_sys_resource_state = OnOff("features/capabilities/sys_resource/@state")
     features_capabilities_sys_time_state = OnOff("features/capabilities/sys_time/@state")
-    features_capabilities_net_admin_state = OnOff("features/capabilities/net_admin/@state")
-    features_capabilities_net_raw_state = OnOff("features/capabilities/net_raw/@state")
+    features_capabilities_sys_tty_config_state = OnOff("features/capabilities/sys_tty_config/@state")
+    features_capabilities_syslog_state = OnOff("features/capabilities/syslog/@state")
+    features_capabilities_wake_alarm_state = OnOff("features/capabilities/wake_alarm/@state")
 
 
 class CpuFeature(Mapped):
@@ -255,6 +296,7 @@ class Cpu(Mapped):
                 "cpu/@match",
                 "cpu/@check",
                 "cpu/@migratable",
+                "cpu/@deprecated_features",
                 "cpu/model",
                 "cpu/vendor",
                 "cpu/cache",
@@ -267,6 +309,7 @@ class Cpu(Mapped):
     cpu_match = Text("cpu/@match")
     cpu_check = Text("cpu/@check")
     cpu_migratable = OnOff("cpu/@migratable")
+    cpu_deprecated_features = OnOff("cpu/@deprecated_features")
     cpu_model = Text("cpu/model")
     cpu_model_fallback = Text("cpu/model/@fallback")
     cpu_model_vendor_id = Text("cpu/model/@vendor_id")
@@ -281,6 +324,7 @@ class Cpu(Mapped):
     cpu_cache_mode = Text("cpu/cache/@mode")
     cpu_maxphysaddr_mode = Text("cpu/maxphysaddr/@mode")
     cpu_maxphysaddr_bits = Int("cpu/maxphysaddr/@bits")
+    cpu_maxphysaddr_limit = Int("cpu/maxphysaddr/@limit")
     cpu_features = Items("cpu/feature", CpuFeature)
     cpu_numa_cells = Items("cpu/numa/cell", NumaCell)
     cpu_numa_interconnects_latencies = Items("cpu/numa/interconnects/latency", NumaLatency)
@@ -361,11 +405,38 @@ class BlockDevice(Mapped):
     write_bytes_sec = Int("write_bytes_sec")
 
 
+class ThrottleGroup(Mapped):
+    """A `<throttlegroup>`: limits that disks have together which name it."""
+
+    tag = "throttlegroup"
+    group_name = Text("group_name")
+    total_bytes_sec = Int("total_bytes_sec")
+    read_bytes_sec = Int("read_bytes_sec")
+    write_bytes_sec = Int("write_bytes_sec")
+    total_iops_sec = Int("total_iops_sec")
+    read_iops_sec = Int("read_iops_sec")
+    write_iops_sec = Int("write_iops_sec")
+    total_bytes_sec_max = Int("total_bytes_sec_max")
+    read_bytes_sec_max = Int("read_bytes_sec_max")
+    write_bytes_sec_max = Int("write_bytes_sec_max")
+    total_iops_sec_max = Int("total_iops_sec_max")
+    read_iops_sec_max = Int("read_iops_sec_max")
+    write_iops_sec_max = Int("write_iops_sec_max")
+    size_iops_sec = Int("size_iops_sec")
+    total_bytes_sec_max_length = Int("total_bytes_sec_max_length")
+    read_bytes_sec_max_length = Int("read_bytes_sec_max_length")
+    write_bytes_sec_max_length = Int("write_bytes_sec_max_length")
+    total_iops_sec_max_length = Int("total_iops_sec_max_length")
+    read_iops_sec_max_length = Int("read_iops_sec_max_length")
+    write_iops_sec_max_length = Int("write_iops_sec_max_length")
+
+
 class BlockTune(Mapped):
-    """`<blkiotune>`."""
+    """`<blkiotune>` and `<throttlegroups>`."""
 
     blkiotune_weight = Int("blkiotune/weight")
     blkiotune_devices = Items("blkiotune/device", BlockDevice)
+    throttle_groups = Items("throttlegroups/throttlegroup", ThrottleGroup)
 
 
 class Vcpu(Mapped):
@@ -385,6 +456,9 @@ class IoThread(Mapped):
     id = Int("@id")
     thread_pool_min = Int("@thread_pool_min")
     thread_pool_max = Int("@thread_pool_max")
+    poll_max = Int("poll/@max")
+    poll_grow = Int("poll/@grow")
+    poll_shrink = Int("poll/@shrink")
 
 
 class Processors(Mapped):
@@ -582,14 +656,6 @@ class Perf(Mapped):
     """`<perf>`: what the host counts of the guest."""
 
     perf_events = Items("perf/event", PerfEvent)
-
-
-class IdRange(Mapped):
-    """A `<uid>` or `<gid>` of `<idmap>`."""
-
-    start = Int("@start")
-    target = Int("@target")
-    count = Int("@count")
 
 
 class IdMap(Mapped):

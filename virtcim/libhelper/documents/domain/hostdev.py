@@ -24,6 +24,7 @@ class Hostdev(GuestNetwork, ReadOnlyShareable, Teaming, Rom, Device):
     display = OnOff("@display")
     ramfb = OnOff("@ramfb")
     driver_name = Text("driver/@name")
+    driver_model = Text("driver/@model")
     source_startup_policy = Text("source/@startupPolicy")
     source_write_filtering = YesNo("source/@writeFiltering")
     source_guest_reset = Text("source/@guestReset")

@@ -1,11 +1,11 @@
-"""`<iommu>`, `<nvram>` and `<lease>`: the small ones."""
+"""`<iommu>`, `<nvram>`, `<lease>`, `<crypto>` and `<pstore>`: the small ones."""
 
 from __future__ import annotations
 
-from virtcim.libhelper.documents.domain.device import Device
-from virtcim.libhelper.xml.mapping import Int, OnOff, Text
+from virtcim.libhelper.documents.domain.device import Device, VirtioOptions
+from virtcim.libhelper.xml.mapping import Int, OnOff, Size, Text
 
-__all__ = ["Iommu", "Lease", "Nvram"]
+__all__ = ["Crypto", "Iommu", "Lease", "Nvram", "Pstore"]
 
 
 class Iommu(Device):
@@ -18,6 +18,7 @@ class Iommu(Device):
     driver_eim = OnOff("driver/@eim")
     driver_iotlb = OnOff("driver/@iotlb")
     driver_aw_bits = Int("driver/@aw_bits")
+    driver_dma_translation = OnOff("driver/@dma_translation")
 
 
 class Nvram(Device):
@@ -34,3 +35,22 @@ class Lease(Device):
     key = Text("key")
     target_path = Text("target/@path")
     target_offset = Int("target/@offset")
+
+
+class Crypto(VirtioOptions, Device):
+    """A `<crypto>`: a device that encrypts for the guest."""
+
+    tag = "crypto"
+    model = Text("@model")
+    type = Text("@type")
+    backend_model = Text("backend/@model")
+    backend_queues = Int("backend/@queues")
+
+
+class Pstore(Device):
+    """A `<pstore>`: where a guest leaves what it says at its end.  `size` is in KiB."""
+
+    tag = "pstore"
+    backend = Text("@backend")
+    path = Text("path")
+    size = Size("size")

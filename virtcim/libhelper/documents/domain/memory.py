@@ -50,6 +50,8 @@ class MemoryDevice(Device):
     target_requested = Size("target/requested")
     target_current = Size("target/current", writable=False)
     target_readonly = Flag("target/readonly")
+    target_dynamic_memslots = YesNo("target/@dynamicMemslots")
+    target_address_base = Text("target/address/@base")
 
 
 class Shmem(Device):

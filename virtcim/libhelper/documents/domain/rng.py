@@ -35,6 +35,7 @@ class Rng(VirtioOptions, Device):
     backend_source_tls = YesNo("backend/source/@tls")
     backend_source_reconnect_enabled = YesNo("backend/source/reconnect/@enabled")
     backend_source_reconnect_timeout = Int("backend/source/reconnect/@timeout")
+    backend_source_reconnect_delay = Int("backend/source/reconnect/@delay")
     backend_protocol_type = Text("backend/protocol/@type")
     backend_log_file = Text("backend/log/@file")
     backend_log_append = OnOff("backend/log/@append")

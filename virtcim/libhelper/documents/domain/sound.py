@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from virtcim.libhelper.documents.domain.device import Device
+from virtcim.libhelper.documents.domain.device import Device, VirtioOptions
 from virtcim.libhelper.xml.mapping import Int, Mapped, Replacement, Text, Texts, YesNo
 
 __all__ = ["Audio", "AudioInput", "AudioOutput", "Sound"]
 
 
-class Sound(Device):
+class Sound(VirtioOptions, Device):
     """A `<sound>`."""
 
     tag = "sound"
-    replacements = (Replacement(fields=("model",), takes=("codec", "address")),)
+    replacements = (Replacement(fields=("model",), takes=("@multichannel", "@streams", "codec", "driver", "address")),)
     never_empty = (*Device.never_empty, "audio")
     model = Text("@model")
+    multichannel = YesNo("@multichannel")
+    streams = Int("@streams")
     codec_types = Texts("codec/@type")
     audio_id = Int("audio/@id")
 
@@ -77,6 +79,7 @@ class Audio(AudioInput, AudioOutput, Device):
                 "@tryMMap",
                 "@exclusive",
                 "@dspPolicy",
+                "@runtimeDir",
                 "input",
                 "output",
             ),
@@ -91,3 +94,4 @@ class Audio(AudioInput, AudioOutput, Device):
     try_mmap = YesNo("@tryMMap")
     exclusive = YesNo("@exclusive")
     dsp_policy = Int("@dspPolicy")
+    runtime_dir = Text("@runtimeDir")
