@@ -30,6 +30,9 @@ _GONE = frozenset(
         libvirt.VIR_ERR_NO_DOMAIN_CHECKPOINT,
     }
 )
+_GUEST_GONE = frozenset(
+    {libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_NO_DOMAIN_SNAPSHOT, libvirt.VIR_ERR_NO_DOMAIN_CHECKPOINT}
+)
 _UNSUPPORTED = frozenset(
     {
         libvirt.VIR_ERR_NO_SUPPORT,
@@ -79,6 +82,11 @@ class LibvirtError(Exception):
     def is_gone(self) -> bool:
         """Whether the object that was asked for does not exist (any more)."""
         return self.code in _GONE
+
+    @property
+    def is_guest_gone(self) -> bool:
+        """Whether it is a guest, or a moment of one, that does not exist (any more)."""
+        return self.code in _GUEST_GONE
 
     @property
     def is_denied(self) -> bool:

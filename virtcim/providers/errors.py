@@ -11,12 +11,25 @@ if TYPE_CHECKING:
     from virtcim.libhelper.hypervisor import Hypervisor
     from virtcim.libhelper.inventory.records import Domain
 
-__all__ = ["access_denied", "guest_denied", "libvirt_failure"]
+__all__ = ["access_denied", "guest_denied", "guest_failure", "libvirt_failure"]
 
 
 def libvirt_failure(text: str, error: LibvirtError) -> CIMError:
     """What a client is told when libvirt refuses: our words, then libvirt's."""
-    if error.is_gone:
+    return _failure(text, error, error.is_gone)
+
+
+def guest_failure(text: str, error: LibvirtError) -> CIMError:
+    """What a client is told when libvirt refuses something of a guest.
+
+    What a guest needs and does not find, such as its network, is not what was asked for: NOT_FOUND would tell of the
+    guest.
+    """
+    return _failure(text, error, error.is_guest_gone)
+
+
+def _failure(text: str, error: LibvirtError, is_missing: bool) -> CIMError:
+    if is_missing:
         status = Status.NOT_FOUND
     elif error.is_denied:
         status = Status.ACCESS_DENIED

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from virtcim.libhelper.errors import LibvirtError
-from virtcim.providers.errors import access_denied, libvirt_failure
+from virtcim.providers.errors import access_denied, guest_failure
 from virtcim.providers.guests import guest_named
 from virtcim.providers.interface import CIMError, InstancePath, MethodResult, RequestContext, Status
 from virtcim.providers.methods import Method, MethodFailedError, Parameters
@@ -275,4 +275,4 @@ def _failure(text: str, error: LibvirtError) -> CIMError | MethodFailedError:
         code = BackupCode.NOT_SUPPORTED
     elif error.is_invalid_state or error.is_busy:
         code = BackupCode.INVALID_STATE
-    return libvirt_failure(text, error) if code is None else MethodFailedError(code, f"{text}: {error.message}")
+    return guest_failure(text, error) if code is None else MethodFailedError(code, f"{text}: {error.message}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.work import Work, WorkCancelledError
 from virtcim.platforms.base import Feature
-from virtcim.providers.errors import guest_denied, libvirt_failure
+from virtcim.providers.errors import guest_denied, guest_failure
 from virtcim.providers.guest import Guest
 from virtcim.providers.interface import CIMError, MethodResult, RequestContext, Status
 from virtcim.providers.methods import MethodFailedError, Parameters
@@ -106,7 +106,7 @@ def _change(guest: Guest, target: RequestedState, way: Transition, limit: float 
         requested.put_back(guest.domain, target, before)
         code = _return_code(error)
         if code is None:
-            raise libvirt_failure(way.failure, error) from error
+            raise guest_failure(way.failure, error) from error
         raise MethodFailedError(code, f"{way.failure}: {error.message}") from error
     if not done:
         raise MethodFailedError(StateChangeCode.NO_TIME, f"{way.failure} in time: what was begun goes on")

@@ -11,7 +11,7 @@ import enum
 import logging
 from typing import TYPE_CHECKING, NoReturn
 
-from virtcim.providers.errors import libvirt_failure
+from virtcim.providers.errors import guest_failure
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.methods import MethodFailedError
 
@@ -64,4 +64,4 @@ def failure_of(text: str, error: LibvirtError, has_invalid_state: bool = True) -
         return MethodFailedError(ReturnCode.NOT_SUPPORTED, f"{text}: {error.message}")
     if error.is_invalid_state and has_invalid_state:
         return MethodFailedError(ReturnCode.INVALID_STATE, f"{text}: {error.message}")
-    return libvirt_failure(text, error)
+    return guest_failure(text, error)

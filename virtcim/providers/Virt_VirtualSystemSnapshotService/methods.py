@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from virtcim.libhelper.domains.snapshots import AfterRevert
 from virtcim.libhelper.errors import LibvirtError
-from virtcim.providers.errors import access_denied, libvirt_failure
+from virtcim.providers.errors import access_denied, guest_failure
 from virtcim.providers.guests import guest_named
 from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath, MethodResult, RequestContext, Status
 from virtcim.providers.methods import Method, MethodFailedError, Parameters
@@ -279,4 +279,4 @@ def _failure(text: str, error: LibvirtError) -> CIMError | MethodFailedError:
         code = SnapshotCode.NOT_SUPPORTED
     elif error.is_invalid_state or error.is_risky or error.is_busy:
         code = SnapshotCode.INVALID_STATE
-    return libvirt_failure(text, error) if code is None else MethodFailedError(code, f"{text}: {error.message}")
+    return guest_failure(text, error) if code is None else MethodFailedError(code, f"{text}: {error.message}")

@@ -9,7 +9,7 @@ from virtcim.libhelper.documents.domain import Device, DomainDocument
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.providers.associations.relation import Relation, Role
 from virtcim.providers.deviceids import device_entries
-from virtcim.providers.errors import access_denied, libvirt_failure
+from virtcim.providers.errors import access_denied, guest_failure
 from virtcim.providers.guest import Guest
 from virtcim.providers.guests import made_of_guests, split_identifier
 from virtcim.providers.interface import (
@@ -108,4 +108,4 @@ def _apply(port: NetworkPort, name: str | None) -> None:
     try:
         hypervisor.domains.filter_interface(port.guest.domain.uuid, find, name)
     except LibvirtError as error:
-        raise libvirt_failure("Failed to update the network interface", error) from error
+        raise guest_failure("Failed to update the network interface", error) from error
