@@ -13,7 +13,7 @@ import pytest
 
 from tests.providers.outcome import Outcome, outcome
 from tests.providers.recorded import CONTEXT, Served, platform
-from virtcim.libhelper.documents.domain import Disk, DomainConfig, Graphics, Interface
+from virtcim.libhelper.documents.domain import Controller, Disk, DomainConfig, Graphics, Interface
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.settings import HypervisorSettings
@@ -232,6 +232,26 @@ def test_a_guest_like_another_with_all_its_settings(node: Node, left_out: tuple[
     assert Counter(device.tag for device in config.devices) == tags
     macs = {device.mac_address for device in (*before.devices, *config.devices) if isinstance(device, Interface)}
     assert len(macs) == 3, "nobody shares a MAC address"
+
+
+def test_numbers_and_identifiers_of_a_virtual_port_in_other_spellings(node: Node) -> None:
+    station = {"VSIType": "802.1Qbg", "VSIManagerID": "12", "VSITypeID": "0x12345", "VSITypeIDVersion": "0x1"}
+    instance_id = "09B11C538B5C4EEB8F00D84EAA0AAA4F"
+    port = resource(
+        "Net", NetworkType="direct", SourceDevice="eth1", NetworkMode="vepa", VSIInstanceID=instance_id, **station
+    )
+    config = node.define(port)
+    (made,) = (device for device in config.devices if isinstance(device, Interface))
+    assert made.virtualport_parameters_typeid == "74565"
+    assert made.virtualport_parameters_typeidversion == "1"
+    assert made.virtualport_parameters_instanceid == "09b11c53-8b5c-4eeb-8f00-d84eaa0aaa4f"
+
+
+def test_settings_of_the_reference_in_the_name_of_the_new_guest(node: Node) -> None:
+    """So the scripts of libvirt-cim name what they ask for."""
+    controller = resource("Controller", InstanceID="new/controller:ide:0", ResourceSubType="ide", Index=0)
+    config = node.define(controller, ReferenceConfiguration=configuration("Test:guest"))
+    assert [device.type for device in config.devices if isinstance(device, Controller)] == ["ide"]
 
 
 def test_settings_that_are_not_as_in_the_reference(node: Node) -> None:

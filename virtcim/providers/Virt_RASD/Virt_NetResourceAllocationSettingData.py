@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from uuid import UUID
 
 from virtcim.libhelper.documents.domain import Interface
 from virtcim.providers.drafts import chosen, to
@@ -119,9 +120,29 @@ _VLAN_PATH = f"domain XML {Interface.field_path('vlan_tags')}"
 _FILTER_PATH = f"domain XML {Interface.field_path('filterref_parameters')}"
 
 
-def _xml(name: str, field: MappedField) -> Property[NetworkSetting]:
-    """A field as it is; the empty text removes it."""
-    write = to(field.name, lambda value: None if value == "" else value)
+def _decimal(text: str) -> str:
+    """A number as libvirt keeps it, where it can be read as one (`0x11`)."""
+    try:
+        return str(int(text, 0))
+    except ValueError:
+        return text
+
+
+def _uuid(text: str) -> str:
+    """A UUID as libvirt keeps it, where it can be read as one."""
+    try:
+        return str(UUID(text))
+    except ValueError:
+        return text
+
+
+def _xml(name: str, field: MappedField, as_kept: Callable[[str], str] = lambda text: text) -> Property[NetworkSetting]:
+    """A field as it is; the empty text removes it.
+
+    Parameters:
+        as_kept: gives what libvirt makes of what is written.
+    """
+    write = to(field.name, lambda value: None if value == "" else as_kept(value))
     return attribute(name, lambda setting: getattr(setting.device, field.name), Interface, write=write)
 
 
@@ -194,12 +215,12 @@ NetworkSetting.table = device_table(
     ),
     _xml("VirtualDevice", Interface.target_dev),
     _xml("VSIType", Interface.virtualport_type),
-    _xml("VSIManagerID", Interface.virtualport_parameters_managerid),
-    _xml("VSITypeID", Interface.virtualport_parameters_typeid),
-    _xml("VSITypeIDVersion", Interface.virtualport_parameters_typeidversion),
-    _xml("VSIInstanceID", Interface.virtualport_parameters_instanceid),
+    _xml("VSIManagerID", Interface.virtualport_parameters_managerid, _decimal),
+    _xml("VSITypeID", Interface.virtualport_parameters_typeid, _decimal),
+    _xml("VSITypeIDVersion", Interface.virtualport_parameters_typeidversion, _decimal),
+    _xml("VSIInstanceID", Interface.virtualport_parameters_instanceid, _uuid),
     _xml("ProfileID", Interface.virtualport_parameters_profileid),
-    _xml("InterfaceID", Interface.virtualport_parameters_interfaceid),
+    _xml("InterfaceID", Interface.virtualport_parameters_interfaceid, _uuid),
     Property("VLANTags", _vlans, f"{_VLAN_PATH}/@id", write_vlans),
     Property("NativeVLAN", _native_vlan("id"), f"{_VLAN_PATH}/@nativeMode", write_vlans),
     Property("NativeVLANMode", _native_vlan("native_mode"), f"{_VLAN_PATH}/@nativeMode", write_vlans),

@@ -198,7 +198,7 @@ class Definition:
                 wanted = ResourceRequest(instance, self._platform.prefix, self._context.site.kinds)
                 if self._reference is None:
                     wanted.given = without_choices_of_device(self._site, self._platform, wanted.given)
-                if self._reference is None or not self._reference.takes(wanted):
+                if self._reference is None or not self._reference.takes(wanted, self.name):
                     requests.append(wanted)
         before = described_before(requests)
         made: dict[ResourceRequest, Device] = {}

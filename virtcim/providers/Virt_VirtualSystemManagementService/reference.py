@@ -54,10 +54,16 @@ class Reference:
             if not any(same(value, properties.get(name)) for properties in shown)
         }
 
-    def takes(self, wanted: ResourceRequest) -> bool:
-        """Whether a resource that a client describes is one that the guest has; each is one of them once."""
+    def takes(self, wanted: ResourceRequest, name: str) -> bool:
+        """Whether a resource that a client describes is one that the guest has; each is one of them once.
+
+        Parameters:
+            wanted: the resource.
+            name: of the new guest, of which clients may take the resource to be already.
+        """
         for identifier in self._left:
-            if any(_is_meant(setting, wanted) for setting in self._settings(identifier)):
+            as_new = f"{name}/{identifier}"
+            if any(_is_meant(setting, wanted, as_new) for setting in self._settings(identifier)):
                 self._left.remove(identifier)
                 return True
         return False
@@ -70,14 +76,19 @@ class Reference:
                 yield setting
 
 
-def _is_meant(setting: ResourceSetting[object], wanted: ResourceRequest) -> bool:
+def _is_meant(setting: ResourceSetting[object], wanted: ResourceRequest, as_new: str) -> bool:
     """Whether a client means this resource: it describes it as it is, and names it or leaves nothing out.
 
     Of which little is said, as of a network interface of some network, one more may be wanted.
+
+    Parameters:
+        setting: the resource.
+        wanted: what the client describes.
+        as_new: the InstanceID that the resource will have in the new guest.
     """
     if setting.entry.kind is not wanted.kind or not _is_as_it_is(setting, wanted.given):
         return False
-    is_named = wanted.instance_id == setting.instance_id
+    is_named = wanted.instance_id in (setting.instance_id, as_new)
     is_complete = setting.properties().keys() - {"InstanceID"} <= wanted.given.keys()
     return is_named or is_complete or wanted.is_guest_wide
 
