@@ -25,6 +25,7 @@ def store() -> ClassStore:
         ("KVM_VirtualSystemSettingData", "BootDevice"),
         ("KVM_VirtualSystemMigrationSettingData", "CreationClassName"),
         ("KVM_DiskResourceAllocationSettingData", "CreationClassName"),
+        ("KVM_DiskResourceAllocationSettingData", "source"),
     ],
 )
 def test_what_is_tolerated(store: ClassStore, class_name: str, name: str) -> None:

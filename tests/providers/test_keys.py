@@ -59,7 +59,7 @@ def site() -> Served:
             Status.NOT_FOUND,
             "No such instance",
         ),
-        ("KVM_HostSystem", {"CreationClassName": "KVM_HostSystem"}, Status.NOT_FOUND, "No such instance"),
+        ("KVM_HostSystem", {"CreationClassName": "KVM_HostSystem"}, Status.NOT_FOUND, "No such instance (Name)"),
         ("KVM_VirtualSystemManagementService", {}, Status.NOT_FOUND, "No such instance (Name)"),
         ("KVM_ResourcePoolConfigurationService", {}, Status.NOT_FOUND, "No such instance (Name)"),
         (

@@ -55,7 +55,7 @@ def named(class_name: str, **keys: str) -> pywbem.CIMInstanceName:
 @pytest.mark.parametrize(
     ("source", "status", "text"),
     [
-        (named("Test_HostSystem", CreationClassName="Test_HostSystem"), NOT_FOUND, "No such instance"),
+        (named("Test_HostSystem", CreationClassName="Test_HostSystem"), NOT_FOUND, "No such instance (Name)"),
         (named(SERVICE, CreationClassName=SERVICE), NOT_FOUND, "No such instance (Name)"),
         (named("Test_VirtualSystemSettingData", Wrong="x"), NOT_FOUND, "No such instance (InstanceID)"),
         (named("Test_AllocationCapabilities", Wrong="x"), FAILED, "Missing InstanceID"),

@@ -20,12 +20,13 @@ log = logging.getLogger(__name__)
 TOLERATED: dict[str, frozenset[str]] = {
     "CIM_SettingData": frozenset({"creationclassname"}),
     "CIM_VirtualSystemSettingData": frozenset({"isfullvirt", "bootdevice"}),
+    "CIM_ResourceAllocationSettingData": frozenset({"source"}),
 }
 """Properties, in lower case, that instances of a class and its subclasses may hold without having them.
 
 They are what the test suite of libvirt-cim (`vsms.py`, `vsmigrations.py`) writes into its settings: CreationClassName
-into those of guests and of migrations, isFullVirt into those of every guest, though only its Xen class has it, and
-BootDevice from the time before BootDevices.
+into those of guests and of migrations, isFullVirt into those of every guest, though only its Xen class has it,
+BootDevice from the time before BootDevices, and source beside Address into those of a CD drive.
 """
 
 GENERAL = ("CIM_ResourceAllocationSettingData",)

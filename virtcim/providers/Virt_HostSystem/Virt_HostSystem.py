@@ -46,7 +46,7 @@ class HostSystem(Element):
 
     base = "HostSystem"
     key_names = ("CreationClassName", "Name")
-    main_key = MainKey("Name", "No such instance", Status.NOT_FOUND)
+    main_key = MainKey("Name", "No such instance (Name)", Status.NOT_FOUND)
     ignores_case = True
     source = HYPERVISORS
     surveyed = (Host,)
