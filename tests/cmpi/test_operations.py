@@ -19,6 +19,9 @@ from tests.cmpi.conftest import CLASSES, Bridge
 from tests.cmpi.views import in_order, of_broker, of_client
 from virtcim.cimom import audit
 from virtcim.cimom.access import Access, Role, RoleSettings
+from virtcim.frontends.cmpi import frontend
+from virtcim.precedence import Precedence
+from virtcim.providers.interface import RequestContext
 
 CREATION_CLASSES = ("Toy_System", "Toy_SpecialSystem", "Toy_Disk", "Toy_Single")
 ASSOCIATIONS = ("Toy_SystemDevice", "Toy_Partner", "Toy_Elsewhere")
@@ -56,6 +59,23 @@ def test_a_superclass_stands_for_all_that_the_provider_serves(broker: Broker, cl
     found = broker.results("enumerate", "Toy", path("root/toy", "Toy_Named"), None)
     assert [of_broker(each) for each in found] == [of_client(each) for each in expected]
     assert broker.results("names", "Another", path("root/toy", "Toy_Named")) == []
+
+
+def test_what_can_wait_gives_way_while_an_answer_is_computed(bridge: Bridge, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, passes, instances = Precedence(pause=3600.0), [], bridge.toy.provider.instances
+    first.note_passed()
+    monkeypatch.setattr(frontend, "answers", first)
+
+    def look(class_name: str, context: RequestContext) -> Any:
+        passes.append(first.lets_pass)
+        return instances(class_name, context)
+
+    monkeypatch.setattr(bridge.toy.provider, "instances", look)
+    with Broker(bridge.socket) as broker:
+        assert broker.results("enumerate", "Toy", path("root/toy", "Toy_System"), None)
+    assert passes
+    assert not any(passes)
+    assert first.lets_pass
 
 
 @pytest.mark.parametrize("name", [*ODD_NAMES, "typed"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from functools import partial
 
 from virtcim.cimom.core import Executor
@@ -16,6 +17,7 @@ from virtcim.frontends.cmpi.codec import Answer, Filter, Operation, answer_frame
 from virtcim.frontends.cmpi.codec import Request as WireRequest
 from virtcim.frontends.cmpi.requestreader import RequestReader, caller_of
 from virtcim.frontends.cmpi.shapes import EncodedCache, Shaper
+from virtcim.precedence import answers
 from virtcim.providers.interface import CIMError, EmbeddedInstance, Status
 
 __all__ = ["CMPI"]
@@ -27,6 +29,8 @@ DONE = answer_frame(Answer.DONE)
 _ASSOCIATIONS = frozenset(
     {Operation.ASSOCIATORS, Operation.ASSOCIATOR_NAMES, Operation.REFERENCES, Operation.REFERENCE_NAMES}
 )
+_LISTS = _ASSOCIATIONS | {Operation.ENUMERATE, Operation.ENUMERATE_NAMES, Operation.QUERY}
+"""What takes long to compute, and waits for nothing meanwhile."""
 
 
 class CMPI:
@@ -60,7 +64,17 @@ class CMPI:
             wire: the request.
             request_id: its number, for the audit log, jobs and log lines.
         """
-        caller = caller_of(wire, request_id, self._listener)
+        frames = self._frames(wire, caller_of(wire, request_id, self._listener))
+        around = answers if wire.operation in _LISTS else nullcontext()
+        while True:
+            # Not while it is sent: a CIM server takes its time.
+            with around:
+                frame = next(frames, None)
+            if frame is None:
+                return
+            yield frame
+
+    def _frames(self, wire: WireRequest, caller: Caller) -> Iterator[bytes]:
         try:
             if wire.operation is Operation.AUTHORIZE:
                 self._authorize(wire, caller)
