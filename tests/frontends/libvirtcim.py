@@ -387,8 +387,8 @@ TEMPLATES = (
             [
                 ("bridge", "br0", None, None, None, None, None, 8, None),
                 ("bridge", "br0", "vtap1", "e1000", None, None, None, 8, None),
-                ("direct", None, None, None, "eth1", "802.1Qbg", "NULL", 8, None),
-                ("direct", None, None, None, "eth1", "802.1Qbg", "instanceid", 8, None),
+                ("direct", None, None, None, "eth1", "802.1Qbg", "09b11c53-8b5c-4eeb-8f00-d84eaa0aaa4f", 8, None),
+                ("direct", None, None, None, "eth1", "802.1Qbg", None, 8, None),
                 ("direct", None, None, None, "eth1", "802.1Qbh", None, 8, None),
                 ("direct", None, None, None, "eth1", None, None, 8, None),
                 ("network", None, None, None, None, None, None, 8, None),
@@ -544,7 +544,7 @@ MEMORY = EmbeddedInstance("KVM_MemResourceAllocationSettingData", {"VirtualQuant
 
 POOL_SERVICE = (
     Row("CreateResourcePool", of_pools("CreateResourcePool"), "", status=NOT_SUPPORTED),
-    Row("AddResourcesToResourcePool", of_pools("AddResourcesToResourcePool"), "", status=NOT_SUPPORTED),
+    Row("AddResourcesToResourcePool", of_pools("AddResourcesToResourcePool"), "Unknown Method", status=FAILED),
     Row("RemoveResourcesFromResourcePool", of_pools("RemoveResourcesFromResourcePool"), "", status=NOT_SUPPORTED),
     Row(
         "settings of another kind",
@@ -668,6 +668,14 @@ SERVICES = (
             "KVM_AllocationCapabilities",
         },
         lambda value: set(kinds(value)),
+    ),
+    Row(
+        "what the migration service can do",
+        GetInstance(
+            namespace=VIRT, path=path("KVM_VirtualSystemMigrationCapabilities", InstanceID="MigrationCapabilities")
+        ),
+        ([4, 5], [2, 3]),
+        lambda value: tuple(list(value[-1][f"{way}MethodsSupported"]) for way in ("Synchronous", "Asynchronous")),
     ),
     Row(
         "what the pool service can do",

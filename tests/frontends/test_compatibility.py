@@ -418,7 +418,9 @@ def test_settings_come_back_as_they_were_sent(driver: PoolService, classes: Clas
     assert (properties["Reservation"], properties["AllocationUnits"]) == (100, "KiloBytes per Second")
 
 
-@pytest.mark.parametrize("pool", ["MemoryPool/0", "ProcessorPool/0", "InputPool/0", "GraphicsPool/0"])
+@pytest.mark.parametrize(
+    "pool", ["MemoryPool/0", "ProcessorPool/0", "NetworkPool/default", "InputPool/0", "GraphicsPool/0"]
+)
 def test_templates_are_taken_when_they_are_sent(
     pool: str,
     driver: PoolService,

@@ -220,6 +220,7 @@ TEMPLATES = Difference(
 
 _SERVICE = "ResourcePoolConfigurationService"
 _NOT_SUPPORTED = _refuse(Status.NOT_SUPPORTED, "")
+_UNKNOWN_METHOD = _fail("Unknown Method")
 _NOT_DELETED = "Storage pool deletion error: Unable to destroy resource pool"
 
 POOL_SERVICE = Difference(
@@ -227,7 +228,7 @@ POOL_SERVICE = Difference(
     ignored={(_SERVICE, "createchildresourcepool"): frozenset({"ParentPool"})},
     refusals={
         (_SERVICE, "createresourcepool"): {1: _NOT_SUPPORTED},
-        (_SERVICE, "addresourcestoresourcepool"): {1: _NOT_SUPPORTED},
+        (_SERVICE, "addresourcestoresourcepool"): {1: _UNKNOWN_METHOD},
         (_SERVICE, "removeresourcesfromresourcepool"): {1: _NOT_SUPPORTED},
         (_SERVICE, "changeparentresourcepool"): {1: _NOT_SUPPORTED},
         (_SERVICE, "createchildresourcepool"): {7: _fail("Unable to generate XML for resource pool")},
@@ -322,7 +323,6 @@ _WITHOUT_ELEMENT = frozenset(
         "VirtualSystemSnapshotServiceCapabilities",
     }
 )
-_UNKNOWN_METHOD = _fail("Unknown Method")
 _NO_METHOD = _refuse(Status.METHOD_NOT_AVAILABLE, "")
 _OF_SERVICES = ("requeststatechange", "startservice", "stopservice")
 
@@ -332,6 +332,12 @@ SERVICES = Difference(
         "HostedService": lambda _host, service: service in _HOSTED,
         "ElementCapabilities": lambda _element, capabilities: capabilities not in _WITHOUT_ELEMENT,
         "ServiceAffectsElement": lambda _element, service: service == "ConsoleRedirectionService",
+    },
+    values={
+        "VirtualSystemMigrationCapabilities": {
+            "SynchronousMethodsSupported": _where_any("SynchronousMethodsSupported", (4, 5)),
+            "AsynchronousMethodsSupported": _where_any("AsynchronousMethodsSupported", (2, 3)),
+        }
     },
     refusals={
         **{

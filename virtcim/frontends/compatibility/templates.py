@@ -36,6 +36,8 @@ _WEIGHTS = {
 _AUTOSTARTS = {MINIMUM: 0, MAXIMUM: 1, DEFAULT: 0, INCREMENT: 1}
 
 _DIRECTORY_POOL = "dir"
+_VOLUME_TYPE = 32768
+"""libvirt-cim's ResourceType of storage volumes."""
 _MEGABYTE = 1 << 20
 _SMALLEST_DISK, _DISK_STEP = 2000, 250
 """Megabytes."""
@@ -195,16 +197,17 @@ _PEERS: Sequence[Values] = (
 
 _STATION: Values = {
     "VSIType": "802.1Qbg",
-    "VSIManagerID": "managerid",
-    "VSITypeID": "typeid",
-    "VSITypeIDVersion": "typeidversion",
+    "VSIManagerID": "11",
+    "VSITypeID": "1193047",
+    "VSITypeIDVersion": "2",
 }
+"""Samples that libvirt takes, where libvirt-cim had the names of the properties."""
 
 _VIRTUAL_PORTS: Sequence[Values] = (
     {},
     {"VSIType": "802.1Qbh", "ProfileID": "my_profile"},
-    {**_STATION, "VSIInstanceID": "instanceid"},
-    {**_STATION, "VSIInstanceID": "NULL", "ProfileID": "NULL"},
+    {**_STATION, "VSIInstanceID": "09b11c53-8b5c-4eeb-8f00-d84eaa0aaa4f"},
+    _STATION,
 )
 
 
@@ -255,6 +258,7 @@ def _new_volumes(pool: Pool, word: str) -> Found:
         return
     values: Values = {
         "InstanceID": f"New Storage Volume {word}",
+        "ResourceType": _VOLUME_TYPE,
         "FormatType": 1,
         "VolumeName": "tmp.img",
         "AllocationQuantity": 0,
