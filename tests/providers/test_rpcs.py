@@ -159,6 +159,13 @@ def test_refused_settings_of_a_network(service: PoolService, properties: dict[st
     assert not service.hypervisor.inventory.networks()
 
 
+@pytest.mark.parametrize(("kind", "properties"), [("NetPool", {"ForwardMode": 7}), ("DiskPool", {"Type": 8})])
+def test_what_no_pool_can_be(service: PoolService, kind: str, properties: dict[str, int]) -> None:
+    settings = [service.setting(kind, **properties)]
+    text = service.refused("CreateChildResourcePool", ElementName="n", Settings=settings)
+    assert text.startswith("FAILED Settings Error: Storage pool type not supported: ")
+
+
 @pytest.mark.parametrize("kind", ["NetPool", "DiskPool"])
 def test_names_are_taken_once(service: PoolService, kind: str) -> None:
     properties = {"Type": 1, "Path": "/pools/x"} if kind == "DiskPool" else {}
@@ -287,7 +294,7 @@ def test_xml_of_storage_pools(properties: dict[str, Any], expected: str) -> None
     [
         ({}, "Missing `Type' property"),
         ({"Type": 0}, "Missing `ResourceSubType' property"),
-        ({"Type": 8}, "`Type' property has the unknown value 8"),
+        ({"Type": 8}, "Storage pool type not supported: `Type' property has the unknown value 8"),
         ({"Type": 1}, "Missing `Path' property"),
         ({"Type": 1, "Path": " "}, "Missing `Path' property"),
         ({"Type": 1, "Path": "/d", "ResourceSubType": "fs"}, "`ResourceSubType' property contradicts"),
@@ -386,7 +393,7 @@ def test_a_volume_with_the_content_of_another(service: PoolService, pool: Instan
         ({"HostResource": ["/no/such"]}, "`HostResource'"),
         ({"HostResource": ["/a", "/b"]}, "`HostResource'"),
         ({"HostResource": ['Test_DiskPool.InstanceID="DiskPool/p"']}, "`HostResource'"),
-        ({"BackingPath": "/no/such"}, "`BackingPath'"),
+        ({"BackingPath": "/no/such"}, "`BackingFormat'"),
         ({"BackingFormat": "raw"}, "`BackingFormat'"),
         ({"VolumeName": "a\x01b"}, "U+0001"),
     ],
@@ -396,7 +403,8 @@ def test_refused_settings_of_volumes(
 ) -> None:
     setting = service.setting("StorageVolume", **{"VolumeName": "v", "Capacity": 1 << 20, **properties})
     text = service.refused("CreateResourceInPool", Settings=setting, Pool=pool)
-    assert text.startswith("FAILED Unable to get attributes for resource: StorageVolumeRASD field not valid: ")
+    field = f"{named[1:-1]} field" if named.startswith("`") else "field"
+    assert text.startswith(f"FAILED Unable to get attributes for resource: StorageVolumeRASD {field} not valid: ")
     assert named in text
     assert not service.instances("Test_StorageVolume")
 

@@ -9,7 +9,11 @@ from typing import TypeVar
 from virtcim.libhelper.documents.network import DhcpRange, NetworkConfig, NetworkIp
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.providers.subnets import free_subnet
-from virtcim.providers.Virt_ResourcePoolConfigurationService.settings import GivenProperties, SettingsError
+from virtcim.providers.Virt_ResourcePoolConfigurationService.settings import (
+    NO_POOL_TYPE,
+    GivenProperties,
+    SettingsError,
+)
 
 __all__ = ["new_network"]
 
@@ -32,7 +36,7 @@ def new_network(given: GivenProperties, name: str, hypervisor: Hypervisor) -> Ne
     Raises:
         SettingsError: a property is not possible, or contradicts another one.
     """
-    mode = given.choice("ForwardMode", _MODES) if given.has("ForwardMode") else _NAT
+    mode = given.choice("ForwardMode", _MODES, NO_POOL_TYPE) if given.has("ForwardMode") else _NAT
     if mode == _BRIDGE:
         return _bridge(given, name)
     addresses = (_ipv4(given, hypervisor), *_ipv6(given))

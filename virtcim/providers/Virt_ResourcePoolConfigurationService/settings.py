@@ -16,13 +16,21 @@ from virtcim.providers.interface import (
 from virtcim.providers.units import size_in
 from virtcim.schema.names import base_of
 
-__all__ = ["GivenProperties", "SettingsError", "kind_of", "reference", "single_setting"]
+__all__ = ["NO_POOL_TYPE", "GivenProperties", "SettingsError", "kind_of", "reference", "single_setting"]
+
+NO_POOL_TYPE = "Storage pool type not supported"
+"""libvirt-cim's words for what a pool cannot be, a network, too."""
 
 T = TypeVar("T")
 
 
 class SettingsError(Exception):
-    """A property that is missing or is not possible; the text names it."""
+    """A property that is missing or is not possible; the text names it, in quotes."""
+
+    @property
+    def name(self) -> str:
+        """The property: the first one that the text names."""
+        return str(self).partition("`")[2].partition("'")[0]
 
 
 class GivenProperties:
@@ -74,15 +82,20 @@ class GivenProperties:
             raise SettingsError(f"`{name}' property is not an integer")
         return value
 
-    def choice(self, name: str, choices: Mapping[int, T]) -> T | None:
-        """What a value of a value map stands for; None where it is absent."""
+    def choice(self, name: str, choices: Mapping[int, T], refusal: str = "") -> T | None:
+        """What a value of a value map stands for; None where it is absent.
+
+        Parameters:
+            refusal: what an error begins with.
+        """
         value = self.number(name)
         if value is None:
             return None
         try:
             return choices[value]
         except KeyError:
-            raise SettingsError(f"`{name}' property has the unknown value {value}") from None
+            text = f"`{name}' property has the unknown value {value}"
+            raise SettingsError(f"{refusal}: {text}" if refusal else text) from None
 
     def has(self, name: str) -> bool:
         """Whether it is there, be it blank."""

@@ -6,7 +6,11 @@ from collections.abc import Mapping
 
 from virtcim.immutable import immutable
 from virtcim.libhelper.documents.storage import PoolConfig
-from virtcim.providers.Virt_ResourcePoolConfigurationService.settings import GivenProperties, SettingsError
+from virtcim.providers.Virt_ResourcePoolConfigurationService.settings import (
+    NO_POOL_TYPE,
+    GivenProperties,
+    SettingsError,
+)
 
 __all__ = ["PoolOrder", "pool_order"]
 
@@ -62,7 +66,7 @@ def pool_order(given: GivenProperties, name: str) -> PoolOrder:
     """
     if not given.has("Type") and given.text("ResourceSubType") is None:
         raise SettingsError("Missing `Type' property")
-    kind = given.choice("Type", _TYPES) if given.has("Type") else None
+    kind = given.choice("Type", _TYPES, NO_POOL_TYPE) if given.has("Type") else None
     subtype = given.text("ResourceSubType")
     if kind is None:
         kind = given.needed("ResourceSubType")

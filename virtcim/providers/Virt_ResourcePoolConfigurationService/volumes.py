@@ -77,8 +77,9 @@ def create_resource_in_pool(
         name = volume.name or ""
         xml = object_text(volume)
     except (SettingsError, ValueRejectedError) as error:
+        field = f"{error.name} field" if isinstance(error, SettingsError) else "field"
         raise CIMError(
-            Status.FAILED, f"Unable to get attributes for resource: StorageVolumeRASD field not valid: {error}"
+            Status.FAILED, f"Unable to get attributes for resource: StorageVolumeRASD {field} not valid: {error}"
         ) from None
 
     def run(work: Work) -> MethodResult:
