@@ -649,6 +649,37 @@ SERVICES = (
         kinds,
     ),
     Row(
+        "what the console service affects",
+        led_to(
+            service("ConsoleRedirectionService", "ConsoleRedirectionService"),
+            "KVM_ServiceAffectsElement",
+            "KVM_Controller",
+        ),
+        [],
+    ),
+    Row(
+        "what affects a controller",
+        led_to(
+            path(
+                "KVM_Controller",
+                SystemCreationClassName="KVM_ComputerSystem",
+                SystemName="web",
+                CreationClassName="KVM_Controller",
+                DeviceID="web/controller:usb:0",
+            ),
+            "KVM_ServiceAffectsElement",
+        ),
+        Counter(["KVM_ConsoleRedirectionService"]),
+        kinds,
+        is_same=True,
+    ),
+    Row(
+        "profiles",
+        EnumerateInstances(namespace="root/interop", class_name="KVM_RegisteredProfile"),
+        {"CIM"},
+        lambda value: {instance_id.partition(":")[0] for instance_id in ids(value)},
+    ),
+    Row(
         "what the management service affects",
         led_to(service("VirtualSystemManagementService", "Management Service"), "KVM_ServiceAffectsElement"),
         [],

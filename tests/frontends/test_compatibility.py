@@ -418,6 +418,17 @@ def test_settings_come_back_as_they_were_sent(driver: PoolService, classes: Clas
     assert (properties["Reservation"], properties["AllocationUnits"]) == (100, "KiloBytes per Second")
 
 
+def test_what_is_no_uuid_is_not_taken_for_one(driver: PoolService, classes: ClassStore) -> None:  # noqa: F811
+    core = Core(driver.catalog, classes, ServerSettings())
+    settings = {"VirtualSystemIdentifier": "made", "UUID": "256"}
+    define = invoke("DefineSystem", SystemSettings=EmbeddedInstance("Test_VirtualSystemSettingData", settings))
+    with pytest.raises(CIMError, match="Invalid value for UUID: 256"):
+        core.execute(define)
+    done = LibvirtCim(core, DROP_IN).execute(define)
+    assert isinstance(done, MethodOutcome)
+    assert done.return_value == 0
+
+
 @pytest.mark.parametrize(
     "pool", ["MemoryPool/0", "ProcessorPool/0", "NetworkPool/default", "InputPool/0", "GraphicsPool/0"]
 )

@@ -6,7 +6,8 @@ as it was.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from uuid import UUID
 
 from virtcim.cimom.requests import InvokeMethod
 from virtcim.frontends.compatibility.difference import Difference, ShownAssociation, View
@@ -20,7 +21,7 @@ from virtcim.providers.interface import (
     RequestContext,
     Status,
 )
-from virtcim.schema.names import prefix_of
+from virtcim.schema.names import base_of, prefix_of
 
 __all__ = ["DIFFERENCES", "KNOWN_SETTING_CLASSES", "OTHER_SETTING_CLASSES", "STARTED"]
 
@@ -326,13 +327,25 @@ _WITHOUT_ELEMENT = frozenset(
 _NO_METHOD = _refuse(Status.METHOD_NOT_AVAILABLE, "")
 _OF_SERVICES = ("requeststatechange", "startservice", "stopservice")
 
+
+class _AffectedElements(ShownAssociation):
+    """ServiceAffectsElement, which does not lead from a service to controllers, though from them to it."""
+
+    def to_left(self, right: Instance, context: RequestContext) -> Iterator[Instance]:
+        return (each for each in super().to_left(right, context) if base_of(each.class_name) != "Controller")
+
+
+def _affected_elements(view: View, association: Association) -> Sequence[Association]:
+    return (_AffectedElements(view, association, (lambda _element, service: service == "ConsoleRedirectionService",)),)
+
+
 SERVICES = Difference(
     section="Services",
     pairs={
         "HostedService": lambda _host, service: service in _HOSTED,
         "ElementCapabilities": lambda _element, capabilities: capabilities not in _WITHOUT_ELEMENT,
-        "ServiceAffectsElement": lambda _element, service: service == "ConsoleRedirectionService",
     },
+    associations={"ServiceAffectsElement": _affected_elements},
     values={
         "VirtualSystemMigrationCapabilities": {
             "SynchronousMethodsSupported": _where_any("SynchronousMethodsSupported", (4, 5)),
@@ -386,6 +399,13 @@ SNAPSHOTS = Difference(
 )
 
 
+def _is_newer_profile(_view: View, instance: Instance, _context: RequestContext) -> bool:
+    return not str(instance.keys()["InstanceID"]).startswith("CIM:")
+
+
+PROFILES = Difference(section="Profiles and namespaces", unknown={"RegisteredProfile": _is_newer_profile})
+
+
 def _refusals_of(text: str) -> Mapping[int, Refusal]:
     """Give the refusals of a method of the management service, whose return values are the same for all."""
     reasons = {1: "not supported", 3: "not done in time", 5: "not possible in this state"}
@@ -394,8 +414,18 @@ def _refusals_of(text: str) -> Mapping[int, Refusal]:
 
 _MANAGEMENT = "VirtualSystemManagementService"
 
+
+def _uuid(value: CIMValue) -> CIMValue:
+    """Leave out what is no UUID: libvirt-cim took no notice of it, and its test suite sends numbers."""
+    try:
+        return str(UUID(str(value)))
+    except ValueError:
+        return None
+
+
 MANAGEMENT = Difference(
     section="Managing guests",
+    sent={"VirtualSystemSettingData": {"UUID": _uuid}},
     values={
         "VirtualSystemManagementCapabilities": {
             "SynchronousMethodsSupported": _where_any("SynchronousMethodsSupported", (1, 2, 3, 5, 6, 7)),
@@ -424,5 +454,6 @@ DIFFERENCES: Sequence[Difference] = (
     STATES,
     SERVICES,
     SNAPSHOTS,
+    PROFILES,
     MANAGEMENT,
 )
