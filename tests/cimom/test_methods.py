@@ -321,6 +321,8 @@ def test_required_parameter(raw: RawClient) -> None:
         ("Count", class_name("Toy_System"), 0),
         ("count", class_name("toy_specialsystem"), 0),
         ("Count", PLAIN, 0),
+        ("Count", instance_name("Toy_System"), 0),
+        ("Change", instance_name("Toy_System"), Status.INVALID_PARAMETER),
     ],
 )
 def test_targets(raw: RawClient, method: str, target: str, status: int) -> None:

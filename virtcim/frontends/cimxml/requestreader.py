@@ -108,7 +108,8 @@ class RequestReader:
         assert raw.target is not None
         declaration = self._classes.get(raw.target.class_name)
         method = declaration.methods.get(raw.operation.lower()) if declaration else None
-        target = raw.target.class_name if raw.target.keys is None or method is None else self._typed.path(raw.target)
+        # SFCC calls a method of a class on an instance without any key.
+        target = self._typed.path(raw.target) if raw.target.keys and method is not None else raw.target.class_name
         arguments = {} if method is None else self._typed.method_parameters(method, raw.parameters)
         return InvokeMethod(
             namespace=raw.namespace, caller=caller, target=target, method=raw.operation, arguments=arguments
