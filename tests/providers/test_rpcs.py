@@ -425,6 +425,10 @@ def test_refused_volumes(service: PoolService, pool: InstancePath) -> None:
     assert service.refused(create, Settings=path, Pool=pool) == (
         "FAILED Unable to create storage volume: /pools/p/v exists already"
     )
+    both = service.setting("StorageVolume", VolumeName="w", Capacity=512, Path="/pools/p/v", FormatType=99)
+    assert service.refused(create, Settings=both, Pool=pool).startswith(
+        "FAILED Unable to generate XML for new resource"
+    )
     assert len(service.instances("Test_StorageVolume")) == 1
 
 

@@ -133,6 +133,7 @@ def _new_volume(given: GivenProperties, pool: DiskPool, source: StorageVolume | 
         SettingsError: a property is missing or is not possible.
     """
     name = given.needed("VolumeName")
+    word = _format(given)
     _check_path(given, pool, name)
     capacity = given.size("Capacity")
     if capacity is None:
@@ -150,7 +151,6 @@ def _new_volume(given: GivenProperties, pool: DiskPool, source: StorageVolume | 
     allocation = given.size("AllocationQuantity")
     if allocation is not None and allocation > capacity:
         raise SettingsError("`AllocationQuantity' property is more than `Capacity'")
-    word = _format(given)
     if word is None and source is not None:
         word = source.config.target_format_type
     backing_format = given.text("BackingFormat")
