@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.bed.classes import class_store
 from tests.registration.conftest import Fakes
 from virtcim.registration.actions import choose, register, status, unregister
 from virtcim.registration.cimservers import Plan
 from virtcim.registration.pegasus import Pegasus
 from virtcim.registration.sfcb import Sfcb
-from virtcim.registration.table import Table
+from virtcim.registration.table import Entry, Table
 from virtcim.registration.tools import RegistrationError
 
 
@@ -58,6 +60,19 @@ def test_sfcb_and_back(fakes: Fakes, state_dir: Path, plan: Plan) -> None:
     assert not state_dir.exists()
     assert status([sfcb(fakes)], state_dir, "1.0") == ["sfcb: stopped, not registered"]
     assert not unregister(sfcb(fakes), state_dir)
+
+
+def test_what_an_older_schema_has_is_declared_once(fakes: Fakes, state_dir: Path) -> None:
+    """In CIM 2.17 CIM_RegisteredProfile has its key itself, in later schemas from a class in between."""
+    fakes.install_sfcb("CIM_ManagedElement", "CIM_RegisteredProfile", "CIM_RegisteredSubProfile")
+    profiles = [Entry("KVM_RegisteredProfile", "root/interop", "Virt_RegisteredProfile", ("instance",))]
+    further = {"root/interop": ("CIM_RegisteredProfile", "CIM_RegisteredSubProfile")}
+    plan = Plan(Table(profiles), class_store(["KVM"]), "1.0", further)
+    register(plan, sfcb(fakes), state_dir)
+    mof = (fakes.root / "stage/mofs/root/interop/virtcim-root-interop.mof").read_text()
+    declared = re.findall(r"^class (\w+)", mof, re.MULTILINE)
+    assert {"KVM_RegisteredProfile", "CIM_RegisteredSubProfile"} <= set(declared)
+    assert not {"CIM_ManagedElement", "CIM_RegisteredProfile"} & set(declared)
 
 
 def test_an_sfcb_without_formats_gets_its_only_one(fakes: Fakes, state_dir: Path, plan: Plan) -> None:

@@ -86,7 +86,11 @@ class Sfcb(CimServer):
                 if each.namespace == namespace and each.provider != INDICATIONS
             ]
             asked = {name.lower() for name in (*plan.further.get(namespace, ()), *served)}
-            missing = plan.missing_classes(namespace, known - asked)
+            # What something new is derived from stays: of two declarations of a class, in two schemas, SFCB 1.3 loses
+            # the keys.
+            lacking = plan.missing_classes(namespace, known)
+            kept = {above.lower() for name in lacking for above in plan.schema.ancestors(name)}
+            missing = plan.missing_classes(namespace, known - (asked - kept))
             texts[stage / "mofs" / namespace / self._mof_name(namespace)] = plan.mof(missing, fill=True)
         options = self._whole_classes()
         fingerprint = digest("".join(f"{path.name}\0{text}\0" for path, text in texts.items()) + " ".join(options))
