@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.bed.classes import class_store
-from virtcim.cimom.tolerance import GENERAL, TOLERATED, refuse_unknown_properties
+from virtcim.cimom.tolerance import GENERAL, MISTAKEN, TOLERATED, refuse_unknown_properties
 from virtcim.frontends.reading.raw import RawInstance, RawProperty
 from virtcim.frontends.reading.typed import TypedReader
 from virtcim.providers.interface import CIMError, Status
@@ -48,7 +48,18 @@ def test_what_is_not(store: ClassStore, class_name: str, name: str) -> None:
 
 
 def test_the_lists_are_of_classes_that_are_there(store: ClassStore) -> None:
-    assert all(name in store for name in (*TOLERATED, *GENERAL))
+    assert all(name in store for name in (*TOLERATED, *GENERAL, *MISTAKEN, *MISTAKEN.values()))
+
+
+def test_what_counts_as_not_given(store: ClassStore) -> None:
+    def read(class_name: str) -> object:
+        method = store["KVM_VirtualSystemSnapshotService"].methods["createsnapshot"]
+        text = f"instance of {class_name} {{ }};"
+        return TypedReader(store).method_parameters(method, (("SnapshotSettings", text),))
+
+    assert read("KVM_VirtualSystemSnapshotServiceCapabilities") == {}
+    with pytest.raises(CIMError, match="KVM_ComputerSystem is not a CIM_SettingData"):
+        read("KVM_ComputerSystem")
 
 
 def test_a_resource_of_the_class_above_has_what_the_class_of_its_kind_has(store: ClassStore) -> None:

@@ -13,7 +13,7 @@ from functools import lru_cache
 from virtcim.providers.interface import CIMError, Status
 from virtcim.schema.classes import ClassDeclaration, ClassStore, PropertyDeclaration
 
-__all__ = ["GENERAL", "TOLERATED", "declared_below", "refuse_unknown_properties"]
+__all__ = ["GENERAL", "MISTAKEN", "TOLERATED", "declared_below", "is_left_out", "refuse_unknown_properties"]
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +27,12 @@ TOLERATED: dict[str, frozenset[str]] = {
 They are what the test suite of libvirt-cim (`vsms.py`, `vsmigrations.py`) writes into its settings: CreationClassName
 into those of guests and of migrations, isFullVirt into those of every guest, though only its Xen class has it,
 BootDevice from the time before BootDevices, and source beside Address into those of a CD drive.
+"""
+
+MISTAKEN = {"CIM_SettingData": "CIM_VirtualSystemSnapshotServiceCapabilities"}
+"""Classes of which instances are left out where others are wanted.
+
+libvirt-cim took no notice of SnapshotSettings, and its test suite sends the capabilities of the snapshot service there.
 """
 
 GENERAL = ("CIM_ResourceAllocationSettingData",)
@@ -75,7 +81,28 @@ def refuse_unknown_properties(
         _note(declaration.name, name)
 
 
+def is_left_out(class_name: str, wanted: str, is_a: Callable[[str, str], bool]) -> bool:
+    """Tell whether an embedded instance counts as not given.
+
+    Parameters:
+        class_name: its class.
+        wanted: the class of which one is wanted.
+        is_a: tells whether a class is another or a subclass of it.
+    """
+    mistaken = MISTAKEN.get(wanted)
+    if mistaken is None or not is_a(class_name, mistaken):
+        return False
+    _note_left_out(class_name, wanted)
+    return True
+
+
 @lru_cache(maxsize=256)
 def _note(class_name: str, name: str) -> None:
     """Log a property that is left out: once for each, as whoever sends it does so again and again."""
     log.info("%s has no property %s: it is left out of embedded instances", class_name, name)
+
+
+@lru_cache(maxsize=256)
+def _note_left_out(class_name: str, wanted: str) -> None:
+    """Log an instance that is left out, likewise."""
+    log.info("%s is not a %s: it is left out", class_name, wanted)

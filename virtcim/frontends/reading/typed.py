@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from virtcim.cimom.tolerance import declared_below, refuse_unknown_properties
+from virtcim.cimom.tolerance import declared_below, is_left_out, refuse_unknown_properties
 from virtcim.frontends.reading.elements import decode_instance
 from virtcim.frontends.reading.raw import MAX_NESTING, RawClassName, RawInstance, RawKey, RawPath
 from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath, Status
@@ -135,6 +135,8 @@ class TypedReader:
             instance = self.instance(_parsed(declared.name, parse_mof_instance, raw), depth + 1)
         wanted = declared.embedded_class
         if wanted and wanted in self._classes and not self._classes.is_a(instance.class_name, wanted):
+            if is_left_out(instance.class_name, wanted, self._classes.is_a):
+                return None
             raise _invalid(f"{declared.name}: {instance.class_name} is not a {wanted}")
         return instance
 
