@@ -9,9 +9,11 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from release.source import source_files
 from tests.bed import Server
 from tests.bed.server import ROOT
 
@@ -59,6 +61,17 @@ def test_every_line_of_the_installation_is_tried() -> None:
     lines = lines_of("docs/install.md")
     assert [line for line in lines if not line.startswith(tuple(INSTALLED))] == []
     assert [each for each in INSTALLED if not any(line.startswith(each) for line in lines)] == []
+
+
+PAGES = [*sorted(ROOT.glob("docs/*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_files_that_a_page_names_are_there(page: Path) -> None:
+    """By the end of their paths: a page about `frontends` need not say that it is in `virtcim`."""
+    named = re.findall(r"`([\w.-]+(?:/[\w.-]+)+\.(?:py|md|toml|mof|spec|in))`", page.read_text(encoding="utf-8"))
+    known = [f"/{path}" for path in source_files()]
+    assert [name for name in named if not any(path.endswith(f"/{name}") for path in known)] == []
 
 
 @pytest.fixture(scope="module")
