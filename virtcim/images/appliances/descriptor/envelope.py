@@ -122,6 +122,7 @@ class Envelope:
         return f"{tag.localname} of {tag.namespace}"
 
     def all_named(self, elements: Iterable[etree._Element], wanted: str) -> Iterator[etree._Element]:
+        """The children of elements that are of one kind."""
         for element in elements:
             yield from (child for child, name in self.children(element) if name == wanted)
 
@@ -148,12 +149,25 @@ class Envelope:
         return None
 
     def needed(self, element: etree._Element, name: str, context: str) -> str:
+        """Read an attribute that has to be there.
+
+        Parameters:
+            context: whose it is, for the message.
+
+        Raises:
+            ApplianceError: it is not, or is empty.
+        """
         value = self.attribute(element, name)
         if not value:
             raise ApplianceError(f"{context}: has no {name}; expected one")
         return value
 
     def size(self, element: etree._Element, name: str) -> int | None:
+        """Read an attribute that is a number; None where it is not there.
+
+        Raises:
+            ApplianceError: it is none, or larger than `MOST`.
+        """
         value = self.attribute(element, name)
         if value is None:
             return None
@@ -162,6 +176,14 @@ class Envelope:
         return int(value)
 
     def flag(self, element: etree._Element, name: str, *, otherwise: bool) -> bool:
+        """Read an attribute that is true or false (`xs:boolean`).
+
+        Parameters:
+            otherwise: what it is where it is not there.
+
+        Raises:
+            ApplianceError: it is neither.
+        """
         value = self.attribute(element, name)
         if value is None:
             return otherwise
@@ -193,6 +215,7 @@ class Envelope:
 
 
 def is_number(text: str) -> bool:
+    """Tell whether a text is a whole number of at most `MOST`."""
     return _NUMBER.fullmatch(text) is not None and int(text) <= MOST
 
 
