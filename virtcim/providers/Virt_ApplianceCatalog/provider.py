@@ -232,7 +232,7 @@ class ApplianceCatalogProvider(ServerServiceProvider):
     ) -> MethodResult:
         """Carry a method out: at once where that is quick, else as a job of the node."""
 
-        def told(work: Work) -> MethodResult:
+        def run_in_cim(work: Work) -> MethodResult:
             try:
                 return run(work)
             except ApplianceError as error:
@@ -246,7 +246,7 @@ class ApplianceCatalogProvider(ServerServiceProvider):
             JobOrder(
                 prefix,
                 method,
-                told,
+                run_in_cim,
                 owner=self.service.path(),
                 affected=[Affected(path, (int(Effect.PERFORMANCE_IMPACT),)) for path in affected],
                 principal=context.principal,

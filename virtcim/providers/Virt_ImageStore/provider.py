@@ -28,7 +28,7 @@ from virtcim.providers.services.ofserver import Run, ServerServiceProvider
 from virtcim.providers.templates import TEMPLATE_PREFIX
 from virtcim.providers.Virt_ImageStore.elements import IMAGE_STORE, ShownStore, ShownTemplate
 from virtcim.providers.Virt_ImageStore.fromguest import TemplateOfGuest
-from virtcim.providers.Virt_ImageStore.templates import told_in_cim
+from virtcim.providers.Virt_ImageStore.templates import raise_in_cim
 
 __all__ = ["ImageStoreProvider"]
 
@@ -148,7 +148,7 @@ class ImageStoreProvider(ServerServiceProvider):
         """CreateTemplateFromSystem: a job that makes a template, or the next version of one, of a guest."""
         system = system_of_node(self._nodes, self._may, parameters, "System", context)
         guest = system.guest
-        with told_in_cim():
+        with raise_in_cim():
             made = TemplateOfGuest(
                 self._library,
                 guest,
@@ -162,7 +162,7 @@ class ImageStoreProvider(ServerServiceProvider):
 
         def run(work: Work) -> MethodResult:
             try:
-                with told_in_cim():
+                with raise_in_cim():
                     made.run(work)
             except ImageError as error:
                 raise CIMError(Status.FAILED, str(error)) from error

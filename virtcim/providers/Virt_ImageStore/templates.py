@@ -28,7 +28,7 @@ from virtcim.providers.Virt_ImageStore.elements import (
     ShownTemplate,
 )
 
-__all__ = ["TemplateGroupProvider", "TemplatesProvider", "told_in_cim"]
+__all__ = ["TemplateGroupProvider", "TemplatesProvider", "raise_in_cim"]
 
 
 class TemplateGroupProvider(InstanceProvider):
@@ -86,7 +86,7 @@ class TemplatesProvider(InstanceProvider):
         return ShownTemplate(template, self._namespace)
 
     def create_instance(self, class_name: str, properties: Properties, context: RequestContext) -> InstancePath:
-        with told_in_cim():
+        with raise_in_cim():
             template = _document(properties)
             self._library.check(template)
             self._library.templates.add(template, context.principal)
@@ -98,7 +98,7 @@ class TemplatesProvider(InstanceProvider):
         for name, value in properties.items():
             if name != "Document" and value != now.get(name):
                 raise CIMError(Status.NOT_SUPPORTED, f"template {shown.template.key}: {name} is changed by Document")
-        with told_in_cim():
+        with raise_in_cim():
             template = _document(properties)
             if template.key != shown.template.key:
                 known = shown.template.key
@@ -111,7 +111,7 @@ class TemplatesProvider(InstanceProvider):
     def delete_instance(self, class_name: str, keys: Keys, context: RequestContext) -> None:
         template = self.get_instance(class_name, keys, context).template
         self._refuse_hanging(template, "cannot be removed")
-        with told_in_cim():
+        with raise_in_cim():
             self._library.templates.remove(template.key)
 
     def _refuse_hanging(self, template: Template, text: str) -> None:
@@ -122,8 +122,8 @@ class TemplatesProvider(InstanceProvider):
 
 
 @contextmanager
-def told_in_cim() -> Iterator[None]:
-    """Tell the client what cannot be in the words of CIM."""
+def raise_in_cim() -> Iterator[None]:
+    """Raise what cannot be of a template as an error of CIM."""
     try:
         yield
     except TemplateError as error:

@@ -56,7 +56,7 @@ class ManagedNodeProvider(InstanceProvider):
 
     def create_instance(self, class_name: str, properties: Properties, context: RequestContext) -> InstancePath:
         name = _name(properties)
-        with _told_in_cim():
+        with _raise_in_cim():
             settings = _changed(None, name, properties)
             node = self._nodes.create(name, settings, context.principal)
         return InstancePath(MANAGED_NODE, {"Name": node.name}, INTEROP)
@@ -66,7 +66,7 @@ class ManagedNodeProvider(InstanceProvider):
         for name, value in properties.items():
             if name not in SETTABLE and _several(value) != _several(shown.properties().get(name)):
                 raise CIMError(Status.NOT_SUPPORTED, f"node {shown.node.name!r}: {name} cannot be changed")
-        with _told_in_cim():
+        with _raise_in_cim():
             settings = _changed(shown.node.settings, shown.node.name, properties)
             self._nodes.change(shown.node.name, settings)
 
@@ -75,8 +75,8 @@ class ManagedNodeProvider(InstanceProvider):
 
 
 @contextmanager
-def _told_in_cim() -> Iterator[None]:
-    """Tell the client what cannot be in the words of CIM."""
+def _raise_in_cim() -> Iterator[None]:
+    """Raise what cannot be of a node as an error of CIM."""
     try:
         yield
     except NodeError as error:
