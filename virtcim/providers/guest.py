@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from virtcim.libhelper.documents.domain import DomainConfig
 from virtcim.libhelper.documents.domain.difference import is_as_defined
@@ -242,7 +242,7 @@ def _configurations(guest: Guest) -> tuple[Configuration, ...]:
     return (state,) if next_config is None else (state, Configuration(guest, next_config, ConfigurationKind.DEFINED))
 
 
-def _agree(live: Document[Any], defined: Document[Any], asked: int | None) -> bool:
+def _agree(live: Document[DomainConfig], defined: Document[DomainConfig], asked: int | None) -> bool:
     """Whether a guest runs as it is defined.
 
     Most changes of a guest are none of its XML: two texts that were compared are not compared anew for each of them.

@@ -9,7 +9,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Self
 
-from virtcim.images.templates import Template
+from virtcim.images.templates import SettingValue, Template
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, MainKey, trimmed
 from virtcim.providers.interface import CIMValue, EmbeddedInstance, Properties
@@ -208,7 +208,7 @@ def find_template_resource(site: Site, platform: Platform, base: str, instance_i
     return next(found, None)
 
 
-def _plain(values: Mapping[str, Any]) -> dict[str, CIMValue]:
+def _plain(values: Mapping[str, SettingValue]) -> dict[str, CIMValue]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from virtcim.libhelper.migrations import Tuning
-from virtcim.providers.interface import CIMError, Status
+from virtcim.providers.interface import CIMError, CIMValue, Status
 from virtcim.providers.values import number_of
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["take_tuning", "tune"]
 
 
-def take_tuning(given: dict[str, Any]) -> Tuning | None:
+def take_tuning(given: dict[str, CIMValue]) -> Tuning | None:
     """Take what changes the pace of a migration out of the properties that a client wants changed.
 
     Returns:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from virtcim.images.templates import SettingValue, Template
 from virtcim.libhelper.documents.domain import Controller, Disk, DomainConfig
+from virtcim.providers.base import Element
 from virtcim.providers.guest import Configuration
-from virtcim.providers.interface import CIMValue
 from virtcim.providers.options import OPTIONS
-from virtcim.providers.properties import PropertyTable
 from virtcim.providers.Virt_RASD import setting_for
 from virtcim.providers.Virt_VSSD import VirtualSystemSettingData
 
@@ -79,10 +77,9 @@ def _is_own(disk: Disk) -> bool:
     return (disk.device or "disk") == "disk" and not disk.readonly and not disk.shareable
 
 
-def _settings(setting: Any, without: frozenset[str]) -> dict[str, SettingValue]:
+def _settings(setting: Element, without: frozenset[str]) -> dict[str, SettingValue]:
     """What a client could say of a setting, as a template says it."""
-    table: PropertyTable[Any] = setting.table
-    shown: Mapping[str, CIMValue] = setting.properties()
+    table, shown = setting.table, setting.properties()
     found: dict[str, SettingValue] = {}
     for name, value in shown.items():
         if name in without or name not in table or not table[name].writable:

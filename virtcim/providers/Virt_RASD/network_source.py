@@ -7,7 +7,7 @@ import re
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from virtcim.libhelper.documents.domain import Interface
+from virtcim.libhelper.documents.domain import DomainConfig, Interface
 from virtcim.providers.drafts import Draft, ValueRefusedError, Writer
 from virtcim.providers.units import rate_in
 from virtcim.providers.Virt_RASD.network_peer import PEERS
@@ -190,7 +190,7 @@ def _new_mac(context: DraftContext) -> str:
     raise ValueRefusedError("Unable to generate a MAC address")
 
 
-def _configs(context: DraftContext) -> list[Any]:
+def _configs(context: DraftContext) -> list[DomainConfig]:
     domains = context.hypervisor.inventory.domains()
     return [config for domain in domains for config in (domain.live, domain.defined) if config is not None]
 

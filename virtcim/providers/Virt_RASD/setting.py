@@ -112,16 +112,16 @@ def device_table(
     return with_options(PropertyTable(*groups), *classes, get=attrgetter("device"))
 
 
-def _by_type(configuration: Configuration) -> dict[type[Any], tuple[ResourceSetting[Any], ...]]:
+def _by_type(configuration: Configuration) -> dict[type[object], tuple[ResourceSetting[Any], ...]]:
     """The settings of a configuration by type; no type that has none."""
-    found: dict[type[Any], list[ResourceSetting[Any]]] = {}
+    found: dict[type[object], list[ResourceSetting[Any]]] = {}
     for entry in configuration.entries.values():
         shown_as = entry.kind.setting
         found.setdefault(shown_as, []).append(shown_as(configuration, entry))
     return {shown_as: tuple(settings) for shown_as, settings in found.items()}
 
 
-def _of_guest(guest: Guest) -> Mapping[type[Any], Sequence[ResourceSetting[Any]]]:
+def _of_guest(guest: Guest) -> Mapping[type[object], Sequence[ResourceSetting[Any]]]:
     """The settings of all configurations of a guest by type."""
     first, *others = [each.memo(ResourceSetting, _by_type) for each in guest.all_configurations] or [{}]
     if not others:

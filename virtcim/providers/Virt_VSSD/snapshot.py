@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from virtcim.libhelper.documents.snapshot import SnapshotConfig
 from virtcim.providers.interface import CIMValue
@@ -42,7 +42,7 @@ def _of_snapshot(name: str, get: Callable[[SnapshotConfig], CIMValue], *fields: 
 
     def value(setting: _Setting) -> CIMValue:
         snapshot = setting.configuration.snapshot
-        config: Any = None if snapshot is None else snapshot.config
+        config = None if snapshot is None else snapshot.config
         return None if config is None else get(config)
 
     source = "snapshot XML " + ", ".join(SnapshotConfig.field_path(field.name) for field in fields)
