@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from tests.images.test_download import Records
 from virtcim.images.seed import seed_files
-from virtcim.images.store import BUILT_IN, KeptTemplate, TemplateStore, template_files
 from virtcim.images.templates import Template, TemplateError, check_values, document_of, parse_template
+from virtcim.images.templates.store import BUILT_IN, KeptTemplate, TemplateStore, template_files
 
 DOCUMENT = """\
 id = "debian"

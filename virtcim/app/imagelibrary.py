@@ -8,8 +8,9 @@ from virtcim.app.config import Settings
 from virtcim.images.appliances.catalogs import Catalogs
 from virtcim.images.appliances.scratch import clear_scratch
 from virtcim.images.library import Filling, Library
-from virtcim.images.store import ImageStore, KeptTemplate, StoredImage, TemplateStore, template_files
+from virtcim.images.store import ImageStore, StoredImage
 from virtcim.images.templates import SettingValue, Template, TemplateError
+from virtcim.images.templates.store import KeptTemplate, TemplateStore, template_files
 from virtcim.providers.interface import Store
 from virtcim.providers.Virt_ApplianceCatalog import Shelf
 from virtcim.schema.classes import ClassStore, PropertyDeclaration

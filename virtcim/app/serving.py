@@ -52,7 +52,7 @@ from virtcim.frontends.http.server import Server
 from virtcim.frontends.rest.consoles import Consoles
 from virtcim.frontends.rest.frontend import REST
 from virtcim.frontends.rest.sessions import KeptSession
-from virtcim.images.store import template_files
+from virtcim.images.templates.store import template_files
 from virtcim.immutable import immutable
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.inventory.records import Change, Host

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from virtcim.images.records import Records
 from virtcim.images.settings import ImageSettings
-from virtcim.images.store import ImageStore, Records, TemplateStore
+from virtcim.images.store import ImageStore
 from virtcim.images.templates import Template
+from virtcim.images.templates.store import TemplateStore
 from virtcim.images.turns import Turns
 from virtcim.immutable import immutable
 
