@@ -4,81 +4,46 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import json
 import logging
-import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import replace
-from functools import lru_cache, partial
-from typing import TYPE_CHECKING
+from functools import partial
 
 from virtcim import __version__, schema
 from virtcim.app import systemd
-from virtcim.app.assembly import FRONT_ENDS, make_daemon, make_server
+from virtcim.app.answering import Assembly, assemble
 from virtcim.app.config import ConfigError, Settings
-from virtcim.app.guestconsoles import GuestConsoles
+from virtcim.app.examples import example_lines
 from virtcim.app.heap import give_back_regularly
-from virtcim.app.imagelibrary import make_library, make_shelf, template_checker
+from virtcim.app.imagelibrary import make_library
 from virtcim.app.inthread import in_thread
 from virtcim.app.logs import log_writer
 from virtcim.app.loopwatch import LoopWatch, ShortCollections, freeze_loaded
 from virtcim.app.nodefiles import configured_nodes
-from virtcim.app.nodeobjects import node_objects, watched_objects
 from virtcim.app.platforms import find_platforms, is_here, load_classes
-from virtcim.app.roles import make_access
 from virtcim.app.start import Start
-from virtcim.app.statusreport import StatusReport
 from virtcim.app.store import DATABASE, SQLiteStore
-from virtcim.cimom.access import Access, Role
-from virtcim.cimom.capabilities import server_capabilities
-from virtcim.cimom.core import Executor
-from virtcim.cimom.discovery import INTEROP_NAMES, ServerIdentity, with_discovery
-from virtcim.cimom.discovery.model import ServerObjects
-from virtcim.cimom.indications.service import IndicationService
-from virtcim.cimom.principals import Principal
-from virtcim.cimom.pull import pull_limits
-from virtcim.cimom.requests import INTRINSIC_OPERATIONS
-from virtcim.cimom.statistics import OperationStatistics
-from virtcim.frontends.cimxml.export import CIMXMLExport
-from virtcim.frontends.compatibility import translation_of
+from virtcim.cimom.discovery import INTEROP_NAMES, ServerIdentity
 from virtcim.frontends.http import dnssd
-from virtcim.frontends.http.auth import Authenticator
 from virtcim.frontends.http.listener import Endpoint
 from virtcim.frontends.http.metrics import Metrics
-from virtcim.frontends.http.server import Server
-from virtcim.frontends.rest.consoles import Consoles
-from virtcim.frontends.rest.frontend import REST
-from virtcim.frontends.rest.sessions import KeptSession
 from virtcim.images.templates.store import template_files
-from virtcim.immutable import immutable
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.inventory.records import Change, Host
 from virtcim.libhelper.metrics import Sources, figures_text
 from virtcim.libhelper.search import Search
 from virtcim.platforms.base import Platform
 from virtcim.platforms.registry import Registry
-from virtcim.providers.guest import Guest
-from virtcim.providers.guests import all_guests
-from virtcim.providers.interface import Association, Catalog, CIMError, InstanceProvider, Store
 from virtcim.providers.jobs import Jobs
 from virtcim.providers.kinds import KINDS
-from virtcim.providers.lifecycle import LifecycleSources
 from virtcim.providers.nodes import DEFAULT
 from virtcim.providers.nodes.registry import NodeRegistry
 from virtcim.providers.seeds import detach_seeds
 from virtcim.providers.services.foundagain import work_of
 from virtcim.providers.site import Site
-from virtcim.providers.Virt_ManagedNode import ManagedNodeProvider
-from virtcim.registration.catalog import CIMV2, INTEROP, SiteCatalogs, element_types, indication_classes
-from virtcim.registration.roles import method_roles
-from virtcim.registration.table import Table, make_table, server_entries
-from virtcim.schema.classes import ClassStore
-
-if TYPE_CHECKING:
-    from virtcim.frontends.cmpi.daemon import CmpiDaemon
+from virtcim.registration.catalog import CIMV2
 
 __all__ = ["answer_clients"]
 
@@ -89,29 +54,6 @@ JOB_STOP = 1.0
 """Seconds that jobs get to undo what they have begun, while answers in flight get theirs."""
 
 log = logging.getLogger("virtcim")
-
-
-@immutable
-class _Assembly:
-    """What answers clients, put together and not yet started.
-
-    Attributes:
-        endpoints: bound.
-        server: answers on them.
-        bridge: answers other CIM servers, where that is wanted.
-        identity: of the server, for announcements.
-        site: whose guests it shows first.
-        nodes: the further ones.
-        indications: tells clients what changes.
-    """
-
-    endpoints: list[Endpoint]
-    server: Server
-    bridge: CmpiDaemon | None
-    identity: ServerIdentity
-    site: Site
-    nodes: NodeRegistry
-    indications: IndicationService
 
 
 async def answer_clients(start: Start) -> int:
@@ -149,7 +91,7 @@ async def answer_clients(start: Start) -> int:
             await in_thread(lambda: hypervisors[-1].wait_ready(settings.startup_wait))
         dns_sd = settings.server.dns_sd
         identity = ServerIdentity("virtcim", __version__, await start.host_name, schema.VERSION, dns_sd)
-        assembly = await in_thread(lambda: _assemble(start, nodes, classes, identity, store))
+        assembly = await in_thread(lambda: assemble(start, nodes, classes, identity, store))
         for hypervisor in hypervisors:
             hypervisor.inventory.listeners.append(_freeze_after_load)
         return await _serve(assembly, settings, jobs, start.login, start.reload, [*hypervisors, search])
@@ -158,173 +100,8 @@ async def answer_clients(start: Start) -> int:
         stops += [each.stop for each in search.hypervisors]
 
 
-def _assemble(
-    start: Start, nodes: NodeRegistry, classes: ClassStore, identity: ServerIdentity, store: Store
-) -> _Assembly:
-    """Put together what answers clients.
-
-    Raises:
-        ConfigError: there is no such namespace.
-    """
-    settings, endpoints, authenticator, tls = start.settings, start.endpoints, start.authenticator, start.tls
-    site, catalogs = nodes.local, SiteCatalogs(nodes.sites(), [ManagedNodeProvider(nodes)])
-    catalog = catalogs.catalog()
-    statistics = OperationStatistics(INTRINSIC_OPERATIONS)
-    capabilities = server_capabilities(
-        catalog,
-        INTRINSIC_OPERATIONS,
-        authenticator,
-        pull_limits(settings.server),
-        certificates=tls is not None and bool(tls.users),
-        subscriptions=True,
-    )
-    access = make_access(settings.roles, classes, method_roles(catalog), settings.indications.subscribers)
-    shelf = make_shelf(settings)
-    if site.library is not None:
-        site.library.check = template_checker(classes)
-    changes = LifecycleSources(
-        nodes.sites(), element_types(catalog), store, catalog.associations, watched_objects(nodes, shelf)
-    )
-    indications = _indications(settings, site, changes, classes, catalog, access, identity, store)
-    mechanisms = [each.mechanism for each in FRONT_ENDS if each.mechanism is not None]
-
-    def further(objects: ServerObjects) -> tuple[list[InstanceProvider], list[Association]]:
-        providers, links = indications.objects(objects)
-        more_providers, more_links = node_objects(objects, nodes, access, shelf)
-        return [*providers, *more_providers], [*links, *more_links]
-
-    def discovered(shown: Catalog) -> Catalog:
-        return with_discovery(shown, classes, identity, capabilities, statistics, mechanisms, further)
-
-    translate = translation_of(settings.compatibility)
-    known = [identity.system_name, *(each.bound_host for each in endpoints if each.scheme != "unix")]
-    limits = replace(settings.server, hosts=(*settings.server.hosts, *known))
-    server = make_server(
-        discovered(catalog), classes, limits, authenticator, tls, statistics, access, translate=translate
-    )
-    _give_to_rest(server, indications, nodes, store, authenticator)
-
-    def show() -> None:
-        catalogs.show(nodes.sites())
-        shown = catalogs.catalog()
-        server.core.serve(discovered(shown))
-        changes.follow(nodes.sites(), shown.associations)
-        indications.look_at(shown.namespaces)
-
-    nodes.listeners.append(show)
-    server.report(_reporter(settings, endpoints, nodes, indications, server, access))
-    for name in settings.compatibility.namespaces:
-        try:
-            server.core.namespaces[name]
-        except CIMError as error:
-            raise ConfigError(f"compatibility.namespaces: {error.description}; expected one that is served") from None
-    bridge: CmpiDaemon | None = None
-    if settings.cmpi.enabled:
-        bridge = _bridge(settings, translate(server.core), site, catalog, classes, indications)
-    return _Assembly(endpoints, server, bridge, identity, site, nodes, indications)
-
-
-def _give_to_rest(
-    server: Server, indications: IndicationService, nodes: NodeRegistry, store: Store, authenticator: Authenticator
-) -> None:
-    """Give the REST front end, where there is one, what it shows beside the operations of CIM."""
-    for front_end in server.frontends:
-        if isinstance(front_end, REST):
-            front_end.streams = indications.streams
-            front_end.alerts = indications.alerts
-            front_end.consoles = Consoles(GuestConsoles(nodes))
-            front_end.sessions.keep(store.table("browser session", KeptSession), authenticator.stamp)
-
-
-def _bridge(
-    settings: Settings,
-    core: Executor,
-    site: Site,
-    catalog: Catalog,
-    classes: ClassStore,
-    indications: IndicationService,
-) -> CmpiDaemon:
-    """Put together what answers other CIM servers."""
-
-    @lru_cache(maxsize=1)
-    def table(_hidden: frozenset[str]) -> Table:
-        return make_table(catalog, classes, indication_classes(site, catalog), server_entries(INTEROP))
-
-    return make_daemon(
-        core,
-        lambda class_name: table(catalog.hidden(site.namespace)).provider_of(class_name),
-        settings.cmpi,
-        indications.relay,
-    )
-
-
-def _reporter(
-    settings: Settings,
-    endpoints: Sequence[Endpoint],
-    registry: NodeRegistry,
-    indications: IndicationService,
-    server: Server,
-    access: Access,
-) -> Callable[[Principal], str | None]:
-    """Put together what `virtcim status` is told: those who may read learn how the server is, administrators also who
-    asks and what went wrong."""
-
-    def nodes() -> Iterator[tuple[str, Hypervisor, list[bool]]]:
-        for site in registry.sites():
-            for platform in site.platforms:
-                for hypervisor in site.hypervisors(platform):
-                    yield platform.prefix, hypervisor, [each.active for each in hypervisor.inventory.domains()]
-
-    report = StatusReport(
-        [each.url for each in endpoints],
-        settings.auth,
-        nodes,
-        lambda: (
-            len(indications.subscriptions.subscriptions()),
-            sum(queue.failing_since is not None for queue in indications.queues.all()),
-        ),
-        lambda: (each.name.lower().replace("_", " ") for each in registry.local.jobs.states()),
-        lambda: server.users,
-    )
-
-    def tell(principal: Principal) -> str | None:
-        role = access.role(principal, registry.local.namespace)
-        if role < Role.READ:
-            return None
-        return json.dumps(report(privileged=role >= Role.ADMINISTER))
-
-    return tell
-
-
-def _indications(
-    settings: Settings,
-    site: Site,
-    changes: LifecycleSources,
-    classes: ClassStore,
-    catalog: Catalog,
-    access: Access,
-    identity: ServerIdentity,
-    store: Store,
-) -> IndicationService:
-    """Put together what tells clients of changes."""
-    host = settings.server.host_name
-    return IndicationService(
-        changes,
-        store,
-        classes,
-        access,
-        settings.indications,
-        CIMXMLExport(classes, site.namespace, host, settings.indications),
-        identity.product,
-        identity.system_name,
-        host,
-        catalog.namespaces,
-        INTEROP_NAMES,
-    )
-
-
 async def _serve(
-    assembly: _Assembly,
+    assembly: Assembly,
     settings: Settings,
     jobs: Jobs,
     login: str | None,
@@ -383,7 +160,7 @@ async def _serve(
     return 0
 
 
-def _add_figures(metrics: Metrics, watch: LoopWatch, assembly: _Assembly) -> None:
+def _add_figures(metrics: Metrics, watch: LoopWatch, assembly: Assembly) -> None:
     """Add what others than the server know to its figures."""
     metrics.watch(
         "loop_longest_pause_seconds", "Time that the event loop took to answer, at the longest", lambda: watch.longest
@@ -404,12 +181,12 @@ def _sources(registry: NodeRegistry) -> Iterator[Sources]:
         yield Sources(node.hypervisors, node.name, node.settings.groups)
 
 
-def _tell(assembly: _Assembly, login: str | None) -> None:
+def _tell(assembly: Assembly, login: str | None) -> None:
     """Say where the server listens.  Whoever reads that may be slow."""
     systemd.notify("READY=1")
     reachable = _reachable(assembly.endpoints)
     if login is not None and reachable:
-        print(*_examples(reachable[0], login, assembly.site), sep="\n", file=sys.stderr, flush=True)
+        print(*example_lines(reachable[0], login, assembly.site), sep="\n", file=sys.stderr, flush=True)
     for url in dict.fromkeys(each.url for each in assembly.endpoints):
         print(f"virtcim: listening on {url}", flush=True)
 
@@ -506,33 +283,3 @@ async def _ready(hypervisors: Sequence[Hypervisor], search: Search, timeout: flo
         log.warning("%s does not answer yet: its classes are empty until it does", uri)
     if search.uris and not search.hypervisors:
         log.warning("no hypervisor answers on this host: looking on for %s", ", ".join(search.uris))
-
-
-def _examples(endpoint: Endpoint, login: str, site: Site) -> Iterator[str]:
-    """Say where a browser finds the console, and write lines for a shell that work on what is served: the names of the
-    guests, their values, and a method of one."""
-    place = endpoint.url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
-    user, _, password = login.removesuffix("@").partition(":")
-    yield f"Open {place}/ in a browser" + (f": user {user}, password {password}" if user else "")
-    yield "Or ask in a shell:"
-    url = f"{place.replace('//', f'//{login}', 1)}/{site.namespace}:"
-    unverified = ["-noverify"] if endpoint.scheme == "https" else []
-
-    def line(operation: str, path: str, *rest: str) -> str:
-        command = shlex.join(["wbemcli", operation, *unverified, *rest[:1]])
-        return f"{command} '{url}{path}' {' '.join(rest[1:])}".rstrip()
-
-    yield line("ein", "Virt_ComputerSystem")
-    yield line("ei", "Virt_ComputerSystem", "-nl", "Name,EnabledState,UUID")
-    guests = (guest for platform in site.platforms for guest in all_guests(site, platform))
-    guest = next(filter(_is_easy_to_write, guests), None)
-    if guest is not None:
-        class_name, name, runs = guest.platform.class_name("ComputerSystem"), guest.domain.name, guest.domain.active
-        yield "Pause it, or have it go on by RequestedState=2:" if runs else "Start it:"
-        path = f'{class_name}.CreationClassName="{class_name}",Name="{name}"'
-        yield line("cm", path, "-nl", f"RequestStateChange.RequestedState={9 if runs else 2}")
-
-
-def _is_easy_to_write(guest: Guest) -> bool:
-    """Whether a shell, and wbemcli's own reader of paths, take the name of a guest as it is."""
-    return guest.domain.name.isascii() and guest.domain.name.replace("-", "").replace("_", "").isalnum()
