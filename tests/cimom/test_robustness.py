@@ -79,7 +79,9 @@ def test_connection_limit(make_server: Callable[..., RunningServer]) -> None:
         each.socket.close()
 
 
-def test_who_asks_whether_it_is_well_is_not_closed_as_unused(make_server: Callable[..., RunningServer]) -> None:
+def test_who_asks_whether_it_is_well_is_not_closed_as_unused(
+    make_server: Callable[..., RunningServer], caplog: pytest.LogCaptureFixture
+) -> None:
     """Monitoring does not log in, and comes again and again on a connection that is older than those of an attacker."""
     server = make_server(max_connections=10)
     ask = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -91,6 +93,8 @@ def test_who_asks_whether_it_is_well_is_not_closed_as_unused(make_server: Callab
         monitoring.send(ask)
         assert monitoring.receive().status == 200, number
     assert idle[0].is_closed()
+    crowded = [each.getMessage() for each in caplog.records if "connections" in each.getMessage()]
+    assert crowded == ["More than 10 connections: 1 are closed"], "an attacker fills the log"
     for each in (monitoring, *idle):
         each.socket.close()
 

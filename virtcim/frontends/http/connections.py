@@ -12,6 +12,7 @@ from typing import Any
 from virtcim.frontends.http.admission import connections_to_close
 from virtcim.frontends.http.library import BadHttpMethod, HttpProcessingError, HttpVersion11, LineTooLong, web
 from virtcim.frontends.http.peers import Client
+from virtcim.frontends.http.seldom import Seldom
 
 __all__ = ["MAX_TARGET", "SERVER", "Connection", "HTTPServer", "answer_in_1_1", "client_of"]
 
@@ -112,6 +113,8 @@ class HTTPServer(web.Server):
         self._max_connections = max_connections
         self._share = share
         self._options = options
+        self._crowded = Seldom()
+        self._closed = 0
 
     def make_room(self, newcomer: Connection) -> None:
         """Close connections when there is one too many: those that are needed least, else the newcomer."""
@@ -119,7 +122,10 @@ class HTTPServer(web.Server):
             return
         others = [each for each in self.connections if isinstance(each, Connection) and each is not newcomer]
         chosen = connections_to_close(others, newcomer, self._max_connections, self._share)
-        log.warning("More than %d connections: %d are closed", self._max_connections, len(chosen))
+        self._closed += len(chosen)
+        if self._crowded.is_due():
+            log.warning("More than %d connections: %d are closed", self._max_connections, self._closed)
+            self._closed = 0
         for each in chosen:
             each.force_close()
 

@@ -14,11 +14,11 @@ import os
 import socket
 import ssl
 import stat
-import time
 from asyncio.sslproto import SSLProtocol
 from collections.abc import Callable
 from pathlib import Path
 
+from virtcim.frontends.http.seldom import Seldom
 from virtcim.immutable import immutable
 
 __all__ = ["Endpoint", "Listener", "open_tcp", "open_unix"]
@@ -35,9 +35,6 @@ TLS_BUFFER = 32 * 1024
 """Bytes that a TLS connection reads at once, two of the largest records.  asyncio makes a buffer of this size for each
 connection, which it has as long as it is open; with the 256 KiB that asyncio takes by itself, as many connections as
 there may be at one time would take 512 MiB for requests that are small."""
-
-COMPLAINT_INTERVAL = 60.0
-"""Seconds between two log lines that say so."""
 
 
 @immutable
@@ -167,7 +164,7 @@ class Listener:
         self._max_handshakes = max_handshakes
         self._handshakes: dict[asyncio.Task[None], None] = {}
         self._accepting: asyncio.Task[None] | None = None
-        self._complained = -COMPLAINT_INTERVAL
+        self._complaint = Seldom()
 
     def start(self) -> None:
         """Accept from now on."""
@@ -202,9 +199,7 @@ class Listener:
 
     def _complain(self, error: OSError) -> None:
         """Say that no connection can be accepted, but not with each try."""
-        now = time.monotonic()
-        if now - self._complained >= COMPLAINT_INTERVAL:
-            self._complained = now
+        if self._complaint.is_due():
             log.error("No connection can be accepted on %s: %s", self.endpoint.url, error)
 
     async def _open(self, connection: socket.socket, context: ssl.SSLContext | None) -> None:
