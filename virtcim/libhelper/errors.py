@@ -43,6 +43,8 @@ _UNSUPPORTED = frozenset(
 )
 _DENIED = frozenset({libvirt.VIR_ERR_OPERATION_DENIED, libvirt.VIR_ERR_AUTH_FAILED, libvirt.VIR_ERR_ACCESS_DENIED})
 _TIMEOUT_CODES = frozenset({libvirt.VIR_ERR_OPERATION_TIMEOUT, libvirt.VIR_ERR_AGENT_UNRESPONSIVE})
+_TRAY = "Tray of "
+"""In QEMU's text when the drive is not open that libvirt takes for open."""
 _STATE_LOCK = "cannot acquire state change lock"
 """In libvirt's text when a call has waited in vain for another one that holds the domain."""
 
@@ -98,6 +100,11 @@ class LibvirtError(Exception):
         """Whether the object is held for another operation, or in use."""
         held = self.code == libvirt.VIR_ERR_OPERATION_TIMEOUT and _STATE_LOCK in self.message
         return bool(held or self.code == libvirt.VIR_ERR_RESOURCE_BUSY)
+
+    @property
+    def is_about_tray(self) -> bool:
+        """Whether the tray of a drive is not where libvirt takes it to be."""
+        return _TRAY in self.message
 
     @property
     def is_warning(self) -> bool:

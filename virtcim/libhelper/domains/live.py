@@ -30,6 +30,8 @@ _DETACH_TIMEOUT = 15.0
 """Seconds that a guest is given to let go of a device."""
 _LOOK_AGAIN = 0.25
 """Seconds between two looks at whether it has, where no event tells it."""
+_TRAY_TIMEOUT = 2.0
+"""Seconds for the tray of a drive that moves by itself, as when the firmware of a guest looks for its drives."""
 
 _IO_LIMITS = "iotune_"
 _USUAL_LIMITS = frozenset(
@@ -318,9 +320,27 @@ def device_steps(document: DomainDocument, device: Device, fields: Mapping[str, 
     if before != after:
         yield LiveStep(
             f"the {device.tag}",
-            lambda domain: domain.updateDeviceFlags(after, _LIVE),
-            lambda domain: domain.updateDeviceFlags(before, _LIVE),
+            lambda domain: _update(domain, after),
+            lambda domain: _update(domain, before),
         )
+
+
+def _update(domain: libvirt.virDomain, xml: str) -> None:
+    """Change a device; a medium again and again, while the tray of its drive moves by itself."""
+    deadline = time.monotonic() + _TRAY_TIMEOUT
+    while True:
+        try:
+            domain.updateDeviceFlags(xml, _LIVE)
+        except libvirt.libvirtError as caught:
+            error = LibvirtError.of(caught)
+            if not error.is_about_tray:
+                raise
+            if time.monotonic() > deadline:
+                advice = "the drive was reset while its tray was open; reset the guest, or save and start it"
+                raise error.saying(f"{error.message}: {advice}") from caught
+            time.sleep(_LOOK_AGAIN)
+        else:
+            return
 
 
 def _limit(disk: Any, other: Any) -> Callable[[libvirt.virDomain], Any]:
