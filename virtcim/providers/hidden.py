@@ -10,7 +10,7 @@ __all__ = ["HIDDEN", "hidden_because"]
 
 HIDDEN: Mapping[str, str] = {
     "*/seclabel*": "the security driver of the host is the business of the host, not of who manages guests",
-    "*/alias*": "a name that libvirt gives to a running device; identifiers here last longer",
+    "*/alias*": "a name that libvirt gives to a running device, or others to any; identifiers here last longer",
     "*/address/zpci/*": "numbers of a mainframe's PCI bus; libvirt chooses them",
     "*/@unit": "read together with the number that it belongs to",
     "*/@units": "read together with the number that it belongs to",
