@@ -313,6 +313,7 @@ def test_what_libvirt_says_as_a_return_value(code: int, answer: int) -> None:
         (libvirt.VIR_ERR_INTERNAL_ERROR, Status.FAILED),
         (libvirt.VIR_ERR_NO_DOMAIN, Status.NOT_FOUND),
         (libvirt.VIR_ERR_NO_NETWORK, Status.FAILED),
+        (libvirt.VIR_ERR_CONFIG_UNSUPPORTED, Status.FAILED),
         (libvirt.VIR_ERR_OPERATION_DENIED, Status.ACCESS_DENIED),
         (libvirt.VIR_ERR_ACCESS_DENIED, Status.ACCESS_DENIED),
     ],
