@@ -418,6 +418,24 @@ def test_settings_come_back_as_they_were_sent(driver: PoolService, classes: Clas
     assert (properties["Reservation"], properties["AllocationUnits"]) == (100, "KiloBytes per Second")
 
 
+def test_input_devices_of_containers_are_left_out(served: Served, classes: ClassStore) -> None:  # noqa: F811
+    drop_in = LibvirtCim(Core(served.catalog, classes, ServerSettings()), DROP_IN)
+
+    def settings_sent(prefix: str) -> list[str]:
+        kinds = [f"{prefix}_{kind}ResourceAllocationSettingData" for kind in ("Mem", "Input")]
+        define = InvokeMethod(
+            namespace=VIRT,
+            target=f"{prefix}_VirtualSystemManagementService",
+            method="DefineSystem",
+            arguments={"ResourceSettings": [EmbeddedInstance(kind, {}) for kind in kinds]},
+        )
+        meant: Any = drop_in.translate_request(define)
+        return [each.class_name for each in meant.arguments["ResourceSettings"]]
+
+    assert settings_sent("LXC") == ["LXC_MemResourceAllocationSettingData"]
+    assert len(settings_sent("KVM")) == 2
+
+
 def test_what_is_no_uuid_is_not_taken_for_one(driver: PoolService, classes: ClassStore) -> None:  # noqa: F811
     core = Core(driver.catalog, classes, ServerSettings())
     settings = {"VirtualSystemIdentifier": "made", "UUID": "256"}

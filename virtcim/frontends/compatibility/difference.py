@@ -48,6 +48,8 @@ class Difference:
         associations: for an association class, what takes the place of an association that declares it.
         sent: for properties of a class, functions of the value that a client sends to what it means.
         ignored: for a class and a method (in lower case), the parameters that are taken and not looked at.
+        left_out: for a class and a method (in lower case), the classes (with their prefix) whose instances are taken in
+            arrays and not looked at.
         refusals: for a class and a method (in lower case), the CIM error for each return value in its place.
         successes: for a class and a method (in lower case), for each return value that is told as 0, of which requests.
         synchronous: the classes whose methods answer when all is done.
@@ -61,6 +63,7 @@ class Difference:
     associations: Mapping[str, Callable[[View, Association], Sequence[Association]]] = field(default_factory=dict)
     sent: Mapping[str, Mapping[str, Callable[[CIMValue], CIMValue]]] = field(default_factory=dict)
     ignored: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    left_out: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     refusals: Mapping[tuple[str, str], Mapping[int, Callable[[InvokeMethod], CIMError]]] = field(default_factory=dict)
     successes: Mapping[tuple[str, str], Mapping[int, Callable[[InvokeMethod], bool]]] = field(default_factory=dict)
     synchronous: frozenset[str] = frozenset()

@@ -109,6 +109,10 @@ DEVICES = Difference(
         "ControllerResourceAllocationSettingData": _is_not_of_kvm,
         "AllocationCapabilities": _is_of_controllers,
     },
+    # Every container that libvirt-cim's scripts define has a mouse, which libvirt took at that time.
+    left_out={
+        ("VirtualSystemManagementService", "definesystem"): frozenset({"LXC_InputResourceAllocationSettingData"}),
+    },
 )
 
 

@@ -56,6 +56,9 @@ class LibvirtCim(Translation):
         self._ignored = {
             (base.lower(), method): names for each in DIFFERENCES for (base, method), names in each.ignored.items()
         }
+        self._left_out = {
+            (base.lower(), method): names for each in DIFFERENCES for (base, method), names in each.left_out.items()
+        }
         self._refusals = {
             (base.lower(), method): found for each in DIFFERENCES for (base, method), found in each.refusals.items()
         }
@@ -72,16 +75,27 @@ class LibvirtCim(Translation):
     def translate_request(self, request: Request) -> Request:
         if not isinstance(request, InvokeMethod):
             return request
-        ignored = self._ignored.get(_method(request), frozenset())
+        method = _method(request)
+        ignored, left_out = (found.get(method, frozenset()) for found in (self._ignored, self._left_out))
         arguments = {
-            name: self._translate_value(value) for name, value in request.arguments.items() if name not in ignored
+            name: self._translate_value(value, left_out)
+            for name, value in request.arguments.items()
+            if name not in ignored
         }
         return replace(request, arguments=arguments)
 
-    def _translate_value(self, value: CIMValue) -> CIMValue:
-        """Give what an argument means."""
+    def _translate_value(self, value: CIMValue, left_out: frozenset[str]) -> CIMValue:
+        """Give what an argument means.
+
+        Parameters:
+            left_out: classes whose instances do not count in an array.
+        """
         if isinstance(value, list | tuple):
-            return [self._translate_scalar(each) for each in value]
+            return [
+                self._translate_scalar(each)
+                for each in value
+                if not (isinstance(each, EmbeddedInstance) and each.class_name in left_out)
+            ]
         return self._translate_scalar(value)  # type: ignore[arg-type]
 
     def _translate_scalar(self, value: CIMScalar | None) -> CIMScalar | None:
