@@ -149,7 +149,7 @@ def _is_controller(given: Properties) -> bool:
 def _other_kind(
     name: str,
     setting: type[Any],
-    identifiers: Mapping[type[object], Identify],
+    identifiers: Mapping[type[Any], Identify],
     plugs: frozenset[str] = frozenset(),
 ) -> DeviceKind:
     """Declare a kind of devices that libvirt-cim did not know: they have settings only.
