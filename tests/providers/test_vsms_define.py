@@ -254,6 +254,12 @@ def test_settings_of_the_reference_in_the_name_of_the_new_guest(node: Node) -> N
     assert [device.type for device in config.devices if isinstance(device, Controller)] == ["ide"]
 
 
+def test_a_display_of_the_type_that_the_reference_has(node: Node) -> None:
+    display = resource("Graphics", InstanceID="new/graphics", ResourceSubType="vnc", Address="127.0.0.1:-1")
+    config = node.define(display, ReferenceConfiguration=configuration("Test:guest"))
+    assert [device.type for device in config.devices if isinstance(device, Graphics)] == ["vnc"]
+
+
 def test_settings_that_are_not_as_in_the_reference(node: Node) -> None:
     """They are resources of their own; two that are the same are two."""
     same = resource("Net", InstanceID="guest/52:54:00:00:00:01", NetworkType="network", NetworkName="default")

@@ -79,7 +79,7 @@ class Reference:
 def _is_meant(setting: ResourceSetting[object], wanted: ResourceRequest, as_new: str) -> bool:
     """Whether a client means this resource: it describes it as it is, and names it or leaves nothing out.
 
-    Of which little is said, as of a network interface of some network, one more may be wanted.
+    Of which little is said, as of a network interface of some network, one more may be wanted, where there can be two.
 
     Parameters:
         setting: the resource.
@@ -90,7 +90,9 @@ def _is_meant(setting: ResourceSetting[object], wanted: ResourceRequest, as_new:
         return False
     is_named = wanted.instance_id in (setting.instance_id, as_new)
     is_complete = setting.properties().keys() - {"InstanceID"} <= wanted.given.keys()
-    return is_named or is_complete or wanted.is_guest_wide
+    # Displays are named after their type, of which a guest has one.
+    is_only = wanted.given.get("ResourceSubType") == setting.entry.identifier
+    return is_named or is_complete or is_only or wanted.is_guest_wide
 
 
 def _is_as_it_is(setting: ResourceSetting[object], given: Properties) -> bool:
