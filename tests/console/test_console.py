@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import closing
 
@@ -180,6 +181,15 @@ def test_who_may_only_look_is_offered_no_more(open_page: Open, host: Libvirtd, s
         expect(page.get_by_role("button", name=name, exact=True)).to_have_count(0)
     page.get_by_role("tab", name="Settings", exact=True).click()
     expect(page.get_by_label("Title")).to_be_disabled()
+    tree = page.get_by_role("complementary")
+    tree.get_by_role("button", name="Unfold Templates").click()
+    for name in ("first", "local", "Nodes", "empty@1"):
+        tree.get_by_role("button", name=f"Actions of {name}", exact=True).click()
+        dialog = page.get_by_role("dialog", name=name, exact=True)
+        expect(dialog.get_by_text("you may look only")).to_be_visible()
+        expect(dialog.get_by_role("button")).to_have_count(1)
+        page.keyboard.press("Escape")
+        expect(dialog).to_have_count(0)
 
 
 def test_the_tree_has_the_actions_of_each_guest(open_page: Open, host: Libvirtd) -> None:
@@ -198,6 +208,59 @@ def test_the_tree_has_the_actions_of_each_guest(open_page: Open, host: Libvirtd)
     expect(page.get_by_role("dialog")).to_have_count(0)
     wait_until(lambda: state(host) == libvirt.VIR_DOMAIN_SHUTOFF)
     expect(page.get_by_role("heading", level=1, name="About")).to_be_visible()
+
+
+def test_the_tree_has_the_actions_of_nodes_and_groups(open_page: Open) -> None:
+    page = open_page("#/about")
+    node = page.get_by_role("button", name="Actions of local", exact=True)
+    node.focus()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog", name="local", exact=True)
+    expect(dialog.get_by_role("button", name="Edit")).to_be_disabled()
+    expect(dialog.get_by_role("button", name="Edit")).to_have_accessible_description(re.compile("own host"))
+    expect(dialog.get_by_text("Drain: this is the server's own host")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(node).to_be_focused()
+    page.get_by_role("button", name="Actions of Nodes", exact=True).click()
+    group = page.get_by_role("dialog", name="Nodes", exact=True)
+    group.get_by_role("button", name="Add a node").click()
+    form = page.get_by_role("dialog", name="Add a node")
+    expect(form.get_by_label("URIs of libvirt")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(form).to_have_count(0)
+    expect(group.get_by_role("button", name="Add a node")).to_be_focused()
+    page.keyboard.press("Escape")
+    node.click()
+    dialog.get_by_role("button", name="New guest").click()
+    expect(page.get_by_role("heading", level=1, name="New guest")).to_be_visible()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_the_tree_has_the_actions_of_templates_and_their_groups(open_page: Open) -> None:
+    page = open_page("#/about")
+    tree = page.get_by_role("complementary")
+    tree.get_by_role("button", name="Unfold Templates").click()
+    tree.get_by_role("button", name="Actions of empty@1", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Copy").click()
+    page.get_by_role("dialog").get_by_role("button", name="Review what changes").click()
+    page.get_by_role("dialog").get_by_role("button", name="Apply").click()
+    copy = tree.get_by_role("button", name=re.compile("Actions of empty.*-copy@1"))
+    expect(copy).to_be_visible()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    tree.get_by_role("button", name="Actions of basic", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Put into another group").click()
+    asked = page.get_by_role("dialog", name="Put into another group")
+    asked.get_by_label("Group").fill("mine")
+    asked.get_by_role("button", name="Save").click()
+    expect(tree.get_by_role("button", name="Actions of mine", exact=True)).to_be_visible()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    copy.click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    removal = page.get_by_role("dialog", name=re.compile("Delete: empty.*-copy@1"))
+    removal.get_by_role("button", name="Delete").click()
+    expect(copy).to_have_count(0)
+    expect(page.get_by_role("dialog")).to_have_count(0)
 
 
 def test_a_name_of_markup_is_text(open_page: Open, host: Libvirtd) -> None:

@@ -81,17 +81,19 @@ def test_no_page_has_a_violation(open_page: Open, axe: str, width: int, scheme: 
         ("#/templates", "Copy"),
     ):
         visit(page, address)
-        page.get_by_role("button", name=button, exact=True).first.click()
+        page.get_by_role("button", name=button).first.click()
         expect(page.get_by_role("dialog")).to_be_visible()
         expect(page.get_by_text("Reading…")).to_have_count(0)
         found += look(page, axe, f"{address} {button}")
         page.keyboard.press("Escape")
         expect(page.get_by_role("dialog")).to_have_count(0)
     if width > NARROW:
-        page.get_by_role("button", name="Actions of first", exact=True).click()
-        expect(page.get_by_role("dialog").get_by_role("button", name="Start")).to_be_visible()
-        found += look(page, axe, "actions from the tree")
-        page.keyboard.press("Escape")
+        page.get_by_role("button", name="Unfold Templates").click()
+        for name, action in (("first", "Start"), ("local", "Drain"), ("Nodes", "Add a group"), ("empty@1", "Copy")):
+            page.get_by_role("button", name=f"Actions of {name}", exact=True).click()
+            expect(page.get_by_role("dialog").get_by_role("button", name=action)).to_be_visible()
+            found += look(page, axe, f"actions of {name} from the tree")
+            page.keyboard.press("Escape")
     page.get_by_role("button", name="Log out").click()
     expect(page.get_by_label("User")).to_be_visible()
     found += look(page, axe, "log-in")

@@ -26,6 +26,8 @@ export const state = {
   live: true,
   /** Why the server tells nothing of changes though it answers; what is shown is then read again now and then. */
   refused: "",
+  /** What could not be read at the last try and why, by the namespace of the node; "" for the nodes themselves. @type {Map<string, string>} */
+  unread: new Map(),
   /** @type {Node[]} */
   nodes: [],
   /** @type {api.Instance[]} */
@@ -81,6 +83,27 @@ export function useAppState() {
     return () => listeners.delete(listener);
   }, []);
   return state;
+}
+
+/** No answer, and the session has ended, are told by other means; what nobody may see, or has gone, is no failure. */
+const NOT_NOTED = [0, 401, 403, 404];
+
+/**
+ * Waits for a reading, and notes for all pages that it failed.
+ *
+ * @param {string} namespace of the node; "" for the nodes themselves
+ * @param {Promise<any>} reading
+ */
+async function noting(namespace, reading) {
+  try {
+    await reading;
+    if (state.unread.delete(namespace)) changed();
+  } catch (error) {
+    const { http, message } = /** @type {api.ServerError} */ (error);
+    if (NOT_NOTED.includes(http)) return;
+    state.unread.set(namespace, message);
+    changed();
+  }
 }
 
 let lastMessage = 0;
@@ -158,7 +181,7 @@ function ownNode(hosts) {
 /** Reads the nodes and groups. */
 export async function loadNodes() {
   const [templates, managed, groups, top, hosts] = await Promise.all([
-    api.instancesIfAny("root/interop", "Virt_Template", { properties: "InstanceID,Name,Version,GroupName,Caption" }),
+    api.instancesIfAny("root/interop", "Virt_Template", { properties: "InstanceID,Name,Version,GroupName,Caption,Origin" }),
     api.instancesIfAny("root/interop", "Virt_ManagedNode"),
     api.instancesIfAny("root/interop", "Virt_NodeGroup"),
     api.namespaces(),
@@ -178,6 +201,7 @@ export async function loadNodes() {
   const names = (top.namespaces ?? []).map((/** @type {any} */ each) => each.name ?? each);
   if (names.includes(OWN) && !nodes.some((each) => each.namespace === OWN)) nodes.unshift(ownNode(hosts));
   state.nodes = nodes;
+  for (const each of state.unread.keys()) if (each && !nodes.some((node) => node.namespace === each)) state.unread.delete(each);
   state.groups = groups;
   state.templates = templates;
   changed();
@@ -294,7 +318,7 @@ export function useAllFigures(isNeeded) {
     const own = {};
     wholes.add(own);
     const lacking = new Set([...state.guests.values()].filter((each) => each.brief).map((each) => each.namespace));
-    if (state.loaded) for (const each of lacking) loadGuests(each).catch(() => undefined);
+    if (state.loaded) for (const each of lacking) noting(each, loadGuests(each));
     return () => wholes.delete(own);
   }, [isNeeded]);
 }
@@ -305,6 +329,12 @@ const seenGuests = () => [...views].flatMap((each) => each());
 /** Milliseconds for which what is seen gathers before figures are read. */
 const GATHERED = 100;
 
+/** Reads those of some guests again that are of a node. @param {string} namespace @param {Guest[]} guests */
+async function refreshSome(namespace, guests) {
+  const own = guests.filter((each) => each.namespace === namespace);
+  if (own.length) await noting(namespace, refresh(namespace, own));
+}
+
 let filling = false;
 
 /** Reads soon the figures of the guests that are seen then and have none yet: one that was scrolled past needs none. */
@@ -313,7 +343,7 @@ export async function fillSoon() {
   filling = true;
   await new Promise((go) => setTimeout(go, GATHERED));
   const lacking = seenGuests().filter((each) => each.brief);
-  await Promise.allSettled(state.nodes.map(({ namespace }) => refresh(namespace, lacking.filter((each) => each.namespace === namespace))));
+  await Promise.all(state.nodes.map(({ namespace }) => refreshSome(namespace, lacking)));
   filling = false;
 }
 
@@ -323,10 +353,8 @@ export async function loadFigures() {
   const counts = new Map();
   for (const { namespace } of state.guests.values()) counts.set(namespace, (counts.get(namespace) ?? 0) + 1);
   const seen = seenGuests();
-  await Promise.allSettled(state.nodes.filter((each) => each.state >= 2 && each.state <= 3).map(({ namespace }) =>
-    (counts.get(namespace) ?? 0) <= FEW || round % ROUNDS === 0
-      ? loadGuests(namespace)
-      : refresh(namespace, seen.filter((each) => each.namespace === namespace))));
+  await Promise.all(state.nodes.filter((each) => each.state >= 2 && each.state <= 3).map(({ namespace }) =>
+    (counts.get(namespace) ?? 0) <= FEW || round % ROUNDS === 0 ? noting(namespace, loadGuests(namespace)) : refreshSome(namespace, seen)));
 }
 
 const ALERTS_KEPT = 200;
@@ -341,7 +369,7 @@ function takeAlerts(found) {
 export async function loadAll() {
   takeAlerts(await api.alerts());
   await loadNodes();
-  await Promise.allSettled(state.nodes.filter((each) => each.state !== 0).map((each) => loadGuests(each.namespace)));
+  await Promise.all(state.nodes.filter((each) => each.state !== 0).map((each) => noting(each.namespace, loadGuests(each.namespace))));
   state.loaded = true;
   changed();
 }
@@ -358,7 +386,7 @@ export function refreshSoon(guest) {
       const wanted = [...(stale.get(namespace) ?? new Map()).values()];
       stale.delete(namespace);
       const there = wanted.filter((each) => state.guests.has(guestKey(namespace, each.className, each.name)));
-      refresh(namespace, there).catch(() => undefined);
+      noting(namespace, refresh(namespace, there));
     }, 500);
   }
   stale.get(namespace)?.set(guestKey(namespace, guest.className, guest.name), guest);
@@ -448,13 +476,13 @@ function take(event) {
     return;
   }
   if (event.kind === "gap") {
-    catchUp().catch(() => undefined);
+    noting("", catchUp());
     return;
   }
   state.events.unshift({ ...event, seen: new Date() });
   if (state.events.length > EVENTS_KEPT) state.events.length = EVENTS_KEPT;
   if (event.kind === "alert") takeAlerts([event]);
-  else if (/ManagedNode|NodeGroup|Virt_Template|_HostSystem/.test(event.class ?? "")) loadNodes().catch(() => undefined);
+  else if (/ManagedNode|NodeGroup|Virt_Template|_HostSystem/.test(event.class ?? "")) noting("", loadNodes());
   else if (/_ComputerSystem$/.test(event.class ?? "")) takeSystem(event);
   else {
     const owner = ownerOf(event);

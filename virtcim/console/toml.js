@@ -33,7 +33,8 @@ function commentOf(line) {
  * Sets a value in a table, or takes it out.
  *
  * @param {string} document
- * @param {{header: string, kind?: string}} table `[settings]`, or `[[resources]]` with the value of its `kind`
+ * @param {{header: string, kind?: string}} table `[settings]`, `[[resources]]` with the value of its `kind`, or "" for what
+ *   stands before all tables
  * @param {string} name
  * @param {any} value a text, number, truth, or list of them; null takes the line out
  * @returns {string}
@@ -50,8 +51,9 @@ export function setValue(document, table, name, value) {
     return end;
   };
   const written = `${name} = ${JSON.stringify(value)}`;
-  for (let at = 0; at < lines.length; at += 1) {
-    if (!isHeader(at) || bare(lines[at]) !== table.header) continue;
+  const isWanted = (/** @type {number} */ at) => (at < 0 ? !table.header : isHeader(at) && bare(lines[at]) === table.header);
+  for (let at = -1; at < lines.length; at += 1) {
+    if (!isWanted(at)) continue;
     const end = endOf(at);
     if (table.kind && !lines.slice(at, end).some((line) => new RegExp(`^\\s*kind\\s*=\\s*["']${table.kind}["']`).test(line))) continue;
     for (let here = at + 1; here < end; here += 1) {

@@ -10,6 +10,12 @@ export function intervalSeconds(value) {
   return days * 86400 + hours * 3600 + minutes * 60 + seconds;
 }
 
+/** Characters of a name where much else is to be read. */
+const SHORT = 60;
+
+/** A name where much else is to be read: names can have thousands of characters. @param {string} name */
+export const shortName = (name) => (name.length > SHORT ? `${[...name].slice(0, SHORT - 1).join("")}…` : name);
+
 /** A property as text. @param {any} value @returns {string} */
 export function valueText(value) {
   if (value === null || value === undefined) return "";

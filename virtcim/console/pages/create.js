@@ -8,8 +8,8 @@ import { loadGuests, state, tell, useAppState } from "../state.js";
 import { text } from "../texts.js";
 import { Field, Read, useRead } from "../ui/basics.js";
 import { FieldGroups, Review, useComplaints, wrong } from "../ui/form.js";
-import { STARTED_AS_JOB, prefixOf } from "../values.js";
-import { ProvisionForm } from "./templates.js";
+import { STARTED_AS_JOB, prefixOf, shortName } from "../values.js";
+import { ProvisionForm } from "./template-actions.js";
 
 const PROCESSOR = 3, MEMORY = 4, NETWORK = 10, DVD = 15, DISK = 17;
 /** Virt_VirtualSystemSettingData.CloneMode */
@@ -104,8 +104,7 @@ function Form({ namespace, offer, service }) {
   const faults = {
     name: taken ? text("create.taken") : "",
     processors: limit(1) ? wrong(limit(1), given.processors) : "",
-    memory: memory && /^\d+$/.test(given.memory) ? wrong({ ...memory, least: memory.least === null ? null : Math.ceil(memory.least / 1024), most: memory.most === null ? null : Math.floor(memory.most / 1024) }, given.memory)
-      : text("settings.number"),
+    memory: !/^\d+$/.test(given.memory) ? text("settings.number") : memory ? wrong({ ...memory, least: memory.least === null ? null : Math.ceil(memory.least / 1024), most: memory.most === null ? null : Math.floor(memory.most / 1024) }, given.memory) : "",
     size: store && !/^[1-9]\d{0,6}$/.test(given.size) ? text("settings.number") : "",
   };
   const rows = fields.filter((each) => !ASKED.includes(keyOf(each)) && (isClone ? each.fieldClass === "VirtualSystemSettingData" : true))
@@ -193,7 +192,7 @@ function Form({ namespace, offer, service }) {
       <${Field} id="new-name" label=${text("guest.name")} wrong=${faults.name}><input id="new-name" required maxlength="200" value=${given.name ?? ""} onInput=${put("name")} /></${Field}>
       ${isClone ? html`
         <${Field} id="new-origin" label=${text("create.source.guest")}><select id="new-origin" required onChange=${put("origin")}><option value="">–</option>
-          ${guests.map((each) => html`<option key=${each.href} value=${each.href} selected=${each.href === given.origin}>${each.name}</option>`)}</select></${Field}>
+          ${guests.map((each) => html`<option key=${each.href} value=${each.href} selected=${each.href === given.origin}>${shortName(each.name)}</option>`)}</select></${Field}>
         <${Field} id="new-mode" label=${text("create.clone")}><select id="new-mode" onChange=${put("mode")}>
           ${Object.keys(CLONES).map((each) => html`<option value=${each} selected=${each === given.mode}>${text(`create.clone.${each}`)}</option>`)}</select></${Field}>` : html`
         <${Field} id="new-kind" label=${text("create.kind")}><select id="new-kind" onChange=${put("kind")}><option value="">${text("device.by-itself")}</option>
@@ -221,9 +220,10 @@ function Form({ namespace, offer, service }) {
     ${reviewed && html`<${Review} busy=${busy} close=${() => setReviewed(false)} apply=${send} changes=${told} title=${text("create.title")} label=${text("create.send")} />`}`;
 }
 
-export function Create() {
+/** @param {{options: URLSearchParams}} props `node`: the namespace of the node, unless another one is chosen */
+export function Create({ options }) {
   useAppState();
-  const [chosen, setChosen] = useState("");
+  const [chosen, setChosen] = useState(options.get("node") ?? "");
   const [platform, setPlatform] = useState("");
   const namespace = chosen || (state.nodes[0]?.namespace ?? "root/virt");
   const offer = useRead(() => offers(namespace), [namespace]);

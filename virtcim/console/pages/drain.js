@@ -6,8 +6,8 @@ import { tell } from "../state.js";
 import { text } from "../texts.js";
 import { Dialog, Read, useRead } from "../ui/basics.js";
 
-/** @param {{node: any, close: () => void}} props */
-export function Drain({ node, close }) {
+/** @param {{node: any, close: () => void, done?: () => void}} props done: is called in place of `close` once it has begun */
+export function Drain({ node, close, done = close }) {
   const [inactive, setInactive] = useState(false);
   const [busy, setBusy] = useState(false);
   const [refusal, setRefusal] = useState("");
@@ -24,7 +24,7 @@ export function Drain({ node, close }) {
     try {
       await demand(/** @type {any} */ (found.value).service, "DrainNodes", { Node: { href: node.href }, IncludeInactive: inactive });
       tell(text("action.job", { action: text("drain.action"), name: node.name }));
-      close();
+      done();
       location.hash = "#/jobs";
     } catch (error) {
       setRefusal(/** @type {Error} */ (error).message);

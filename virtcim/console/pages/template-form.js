@@ -98,7 +98,7 @@ export function TemplateForm({ template, isNew, close, done }) {
   };
   if (reviewed) return html`<${Review} key="review" busy=${busy} close=${close} apply=${save} changes=${[lineChanges(isNew ? "" : own.Document, document)]} />`;
   const refused = refusal ? refusedKey(rows.map((/** @type {any} */ row) => row.field), refusal) : "";
-  return html`<${Dialog} key="form" title=${`${text(isNew ? "templates.copy" : "app.edit")}: ${own.Name}@${own.Version}`} onClose=${() => !reviewed && close()}
+  return html`<${Dialog} key="form" title=${`${text(isNew ? "templates.copy" : "app.edit")}: ${own.Name}@${own.Version}`} onClose=${close}
       end=${html`<button class="main" disabled=${faulty || (!isNew && !changed.length && document === own.Document)} onClick=${review}>${text("settings.review")}</button>`}>
     ${refusal && html`<div class="notice bad" role="alert">${refusal}</div>`}
     ${said[""] && html`<div class="notice" role="status">${said[""]}</div>`}

@@ -68,16 +68,26 @@ export function Read({ of, children }) {
 }
 
 /**
- * A dialog over the page; Escape and the button close it.
+ * A dialog over the page; Escape and the button close it.  Behind it the focus is where it was before.
  *
  * @param {{title: string, onClose: () => void, children?: any, end?: any}} props
  */
 export function Dialog({ title, onClose, children, end }) {
   const element = useRef(null);
+  const closed = useRef(onClose);
+  closed.current = onClose;
   useEffect(() => {
-    element.current.showModal();
+    const dialog = element.current;
+    const tell = () => closed.current();
+    dialog.addEventListener("close", tell);
+    dialog.showModal();
+    return () => {
+      dialog.removeEventListener("close", tell);
+      // A dialog that is taken away open leaves the focus nowhere.
+      dialog.close();
+    };
   }, []);
-  return html`<dialog ref=${element} aria-label=${title} onClose=${onClose}>
+  return html`<dialog ref=${element} aria-label=${title}>
     <h2>${title}</h2>
     ${children}
     <div class="dialog-end"><button onClick=${() => element.current.close()}>${text("app.cancel")}</button>${end}</div>

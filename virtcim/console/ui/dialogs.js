@@ -20,9 +20,10 @@ function fault(question, value) {
 /**
  * A form of a few questions. What the server refuses is shown at the question that it names, and what was typed stays.
  *
- * @param {{title: string, questions: Question[], save: (given: Record<string, string>) => Promise<any>, close: () => void}} props
+ * @param {{title: string, questions: Question[], save: (given: Record<string, string>) => Promise<any>, close: () => void, done?: () => void, label?: string}} props
+ *   done: is called in place of `close` once it is saved
  */
-export function AskDialog({ title, questions, save, close }) {
+export function AskDialog({ title, questions, save, close, done = close, label = text("ask.create") }) {
   const [given, setGiven] = useState(/** @type {Record<string, string>} */ (Object.fromEntries(questions.map((each) => [each.name, each.byDefault ?? ""]))));
   const [refusal, setRefusal] = useState("");
   const [busy, setBusy] = useState(false);
@@ -35,7 +36,7 @@ export function AskDialog({ title, questions, save, close }) {
     setRefusal("");
     try {
       await save(Object.fromEntries(asked.map((each) => [each.name, given[each.name].trim()])));
-      close();
+      done();
     } catch (error) {
       setRefusal(/** @type {Error} */ (error).message);
       setBusy(false);
@@ -43,7 +44,7 @@ export function AskDialog({ title, questions, save, close }) {
   };
   const at = refusal ? asked.find((each) => new RegExp(`\\b${each.name}\\b`).test(refusal))?.name : undefined;
   return html`<${Dialog} title=${title} onClose=${close}
-      end=${html`<button class="main" disabled=${faulty || busy} onClick=${send}>${text("ask.create")}</button>`}>
+      end=${html`<button class="main" disabled=${faulty || busy} onClick=${send}>${label}</button>`}>
     ${refusal && !at && html`<div class="notice bad" role="alert">${refusal}</div>`}
     <form onSubmit=${send}>${asked.map((each) => {
       const id = `ask-${each.name}`;
@@ -59,23 +60,24 @@ export function AskDialog({ title, questions, save, close }) {
 /**
  * Asks once more before something is removed; what the server refuses is shown there.
  *
- * @param {{name: string, warning?: string, remove: () => Promise<any>, close: () => void}} props
+ * @param {{name: string, title?: string, label?: string, warning?: string, remove: () => Promise<any>, close: () => void, done?: () => void}} props
+ *   done: is called in place of `close` once it is removed
  */
-export function RemoveDialog({ name, warning, remove, close }) {
+export function RemoveDialog({ name, title = `${text("app.delete")}: ${name}`, label = text("app.delete"), warning, remove, close, done = close }) {
   const [refusal, setRefusal] = useState("");
   const [busy, setBusy] = useState(false);
   const send = async () => {
     setBusy(true);
     try {
       await remove();
-      close();
+      done();
     } catch (error) {
       setRefusal(/** @type {Error} */ (error).message);
       setBusy(false);
     }
   };
-  return html`<${Dialog} title=${`${text("app.delete")}: ${name}`} onClose=${close}
-      end=${html`<button class="danger" disabled=${busy} onClick=${send}>${text("app.delete")}</button>`}>
+  return html`<${Dialog} title=${title} onClose=${close}
+      end=${html`<button class="danger" disabled=${busy} onClick=${send}>${label}</button>`}>
     ${warning && html`<p>${warning}</p>`}
     ${refusal && html`<div class="notice bad" role="alert">${refusal}</div>`}
   </${Dialog}>`;

@@ -85,7 +85,7 @@ export function arrange(before, rows, order) {
 
 const Cells = memo((/** @type {{row: any, columns: Column[], mark?: (row: any) => any}} */ { row, columns, mark }) => html`
   ${mark && html`<td>${mark(row)}</td>`}
-  ${columns.map((each) => html`<td class=${each.number ? "number" : ""}>${(each.show ?? each.value)(row)}</td>`)}`);
+  ${columns.map((each) => html`<td class=${each.number ? "number" : each.plain ? "plain" : ""}>${(each.show ?? each.value)(row)}</td>`)}`);
 
 /**
  * @param {{label: string, rows: any[], columns: Column[], rowKey: (row: any) => string, first?: string, mark?: (row: any) => any,

@@ -1,8 +1,8 @@
 /**
- * The tree at the side: groups, their nodes, the guests of each.
+ * The tree at the side: groups, their nodes, the guests of each; templates by group; and what can be done with each.
  */
 import { html, useMemo, useState } from "../parts.js";
-import { nodesByGroup, state } from "../state.js";
+import { nodesByGroup, state, tell } from "../state.js";
 import { text } from "../texts.js";
 import { guestLink, nodeLink } from "../links.js";
 import { stateLook } from "./basics.js";
@@ -27,11 +27,20 @@ function Branch({ label, link, look, current, children, open = true, onActions }
   </li>`;
 }
 
-/** Opens the actions of a guest in a dialog, or none. @type {(guest: any) => void} */
+/** The dialogs of what can be done, which are fetched when the first is opened. @type {Record<string, () => Promise<any>>} */
+const CHOOSERS = {
+  guest: () => import("../pages/guest-actions.js").then((module) => module.GuestChooser),
+  node: () => import("../pages/node-actions.js").then((module) => module.NodeChooser),
+  group: () => import("../pages/node-actions.js").then((module) => module.GroupChooser),
+  template: () => import("../pages/template-actions.js").then((module) => module.TemplateChooser),
+  templateGroup: () => import("../pages/template-actions.js").then((module) => module.TemplateGroupChooser),
+};
+
+/** Opens the actions of something in the tree. @type {(kind: string, of: any) => void} */
 let openActions = () => undefined;
 
 const Leaf = memo((/** @type {{guest: any, current: boolean}} */ { guest, current }) => html`
-  <${Branch} label=${guest.name} link=${guestLink(guest)} look=${stateLook(guest.state)} current=${current} onActions=${() => openActions(guest)} />`);
+  <${Branch} label=${guest.name} link=${guestLink(guest)} look=${stateLook(guest.state)} current=${current} onActions=${() => openActions("guest", guest)} />`);
 
 /** The guests of each node that are shown, and how many there are beside them; by namespace. */
 function firstGuests() {
@@ -49,29 +58,28 @@ function firstGuests() {
 /** @param {{here: string}} props */
 export function Tree({ here }) {
   const [asked, setAsked] = useState(/** @type {any} */ (null));
-  openActions = async (guest) => {
-    const { ActionsDialog } = await import("../pages/guest-actions.js");
-    setAsked({ guest, ActionsDialog });
+  openActions = (kind, of) => {
+    CHOOSERS[kind]().then((Dialog) => setAsked({ of, Dialog }), (error) => tell(error.message, "bad"));
   };
   const guests = useMemo(firstGuests, [state.version]);
   const isAt = (/** @type {string} */ link) => here === link || here.startsWith(`${link}/`);
   const branch = (/** @type {any} */ node) => {
     const own = guests.get(node.namespace) ?? { first: [], others: 0 };
     const link = nodeLink(node.namespace);
-    return html`<${Branch} key=${node.name} label=${node.name} link=${link} current=${here === link} open=${state.nodes.length < 20}>
+    return html`<${Branch} key=${node.name} label=${node.name} link=${link} current=${here === link} open=${state.nodes.length < 20} onActions=${() => openActions("node", node)}>
       ${own.first.map((guest) => html`<${Leaf} key=${guest.href} guest=${guest} current=${isAt(guestLink(guest))} />`)}
       ${own.others > 0 && html`<li class="leaf"><a href="#/guests?q=${encodeURIComponent(node.name)}">${text("app.more")} (${own.others})</a></li>`}
     </${Branch}>`;
   };
   const templateGroups = [...new Set(state.templates.map((each) => each.properties.GroupName ?? ""))].sort();
-  return html`${asked && html`<${asked.ActionsDialog} key=${asked.guest.href} guest=${asked.guest} close=${() => setAsked(null)} />`}<ul class="tree">
+  return html`${asked && html`<${asked.Dialog} of=${asked.of} close=${() => setAsked(null)} />`}<ul class="tree">
     ${nodesByGroup().map(([group, nodes]) => html`
-      <${Branch} key=${group} label=${group || text("tree.ungrouped")} current=${false}>${nodes.map(branch)}</${Branch}>`)}
+      <${Branch} key=${group} label=${group || text("tree.ungrouped")} current=${false} onActions=${() => openActions("group", group)}>${nodes.map(branch)}</${Branch}>`)}
     ${templateGroups.length > 0 && html`<${Branch} label=${text("page.templates")} link="#/templates" current=${here === "#/templates"} open=${false}>
-      ${templateGroups.map((group) => html`<${Branch} key=${group} label=${group || "–"} current=${false}>
+      ${templateGroups.map((group) => html`<${Branch} key=${group} label=${group || text("templates.ungrouped")} current=${false} onActions=${() => openActions("templateGroup", group)}>
         ${state.templates.filter((each) => (each.properties.GroupName ?? "") === group).map((each) => {
           const target = `#/templates/${encodeURIComponent(each.properties.InstanceID)}`;
-          return html`<${Branch} key=${target} label=${`${each.properties.Name}@${each.properties.Version}`} link=${target} look="off" current=${here === target} />`;
+          return html`<${Branch} key=${target} label=${`${each.properties.Name}@${each.properties.Version}`} link=${target} look="off" current=${here === target} onActions=${() => openActions("template", each)} />`;
         })}</${Branch}>`)}</${Branch}>`}
   </ul>`;
 }
