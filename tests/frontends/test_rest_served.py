@@ -110,6 +110,19 @@ def test_summaries_come_page_by_page(tmp_path: Path) -> None:
         assert seen == sorted(set(names) - {"a"})
 
 
+def test_what_stays_as_it_is_keeps_its_tag(serve: Callable[..., Server]) -> None:
+    running = serve("test:///default", config="[node.far]\nuris = ['bhyve:///system']\n")
+    client = Client(running.port, {"Authorization": basic(running.user or "", running.password)})
+    for space in ("root%2Finterop", "root%2Fvirt"):
+        target = f"/api/namespaces/{space}/classes/CIM_ManagedElement/instances"
+        first, second = (
+            {each["path"]: (each["properties"], each["etag"]) for each in client.get(target)["instances"]} for _ in "12"
+        )
+        same = {path for path in first if path in second and first[path][0] == second[path][0]}
+        assert len(same) > 10
+        assert {path for path in same if first[path] != second[path]} == set()
+
+
 def test_what_a_job_does_is_shown(serve: Callable[..., Server]) -> None:
     running = serve("test:///default", config="[providers.jobs]\ngrace = 0\n")
     client = Client(running.port, {"Authorization": basic(running.user or "", running.password)})

@@ -27,7 +27,7 @@ class ShownStore(Instance):
         namespace: where it is shown.
     """
 
-    __slots__ = ("_library", "identity", "namespace", "revision")
+    __slots__ = ("_library", "identity", "namespace")
 
     class_name = IMAGE_STORE
 
@@ -35,8 +35,11 @@ class ShownStore(Instance):
         self._library = library
         self.namespace = namespace
         self.identity: Hashable = STORE_ID
-        # Files may be taken away by hand.
-        self.revision: Hashable = object()
+
+    @property
+    def revision(self) -> Hashable:  # type: ignore[override]
+        """What is shown: files may be taken away by hand."""
+        return tuple((each.sha256, each.name, each.size, each.format, each.url) for each in self._library.images.all())
 
     def keys(self) -> dict[str, CIMValue]:
         return {"InstanceID": STORE_ID}

@@ -56,7 +56,7 @@ class ShownNode(Instance):
         namespace: where.
     """
 
-    __slots__ = ("identity", "namespace", "node", "revision")
+    __slots__ = ("identity", "namespace", "node")
 
     class_name = MANAGED_NODE
 
@@ -64,8 +64,11 @@ class ShownNode(Instance):
         self.node = node
         self.namespace = namespace
         self.identity: Hashable = node.name
-        # What is shown is little, and the state changes of itself.
-        self.revision: Hashable = object()
+
+    @property
+    def revision(self) -> Hashable:  # type: ignore[override]
+        """What is shown, which is little: the state changes of itself."""
+        return tuple(value(self.node) for value in _SHOWN.values())
 
     def keys(self) -> dict[str, CIMValue]:
         return {"Name": self.node.name}
