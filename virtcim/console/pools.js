@@ -2,7 +2,7 @@
  * The pools of hosts: which there are, and how they are made, filled and removed.
  */
 import * as api from "./api.js";
-import { demandWhole } from "./settings.js";
+import { demandWhole, requireSame } from "./settings.js";
 import { text } from "./texts.js";
 import { prefixOf } from "./values.js";
 
@@ -21,8 +21,13 @@ export const isActive = (pool) => (pool.properties.OperationalStatus ?? []).incl
 /** Whether the volumes of a pool are files. @param {any} pool */
 export const holdsFiles = (pool) => FILES.includes(pool.properties.ResourceSubType);
 
-/** What tells the pools of a host apart: each of its platforms shows all of them. @param {any} pool */
-const sameness = ({ properties: own }) => JSON.stringify([own.PoolID, own.ResourceSubType, own.Path, own.Caption]);
+/** What tells the pools of a host apart: each of its platforms shows all of them. */
+const IDENTIFYING = ["PoolID", "ResourceSubType", "Path", "Caption"];
+/** What tells a volume from another one of its name; how much of it is used changes all the time. */
+const OF_VOLUME = ["VolumeName", "ResourceSubType", "Capacity", "AllocationUnits"];
+
+/** @param {any} pool */
+const sameness = ({ properties: own }) => JSON.stringify(IDENTIFYING.map((name) => own[name]));
 
 /**
  * Those of a kind, each once, with those that are the same for other platforms as `twins`; the primordial one stands for all
@@ -79,9 +84,11 @@ export async function createPool(namespace, prefix, kind, name, given) {
   });
 }
 
-/** Removes a pool, but nothing that is in it. @param {any} pool */
-export const removePool = async (pool) =>
-  demandWhole(await serviceOf(pool.namespace, prefixOf(pool.class)), "DeleteResourcePool", { Pool: { href: pool.href } });
+/** Removes a pool that is as it was shown, but nothing that is in it. @param {any} pool */
+export async function removePool(pool) {
+  await requireSame(pool, IDENTIFYING);
+  await demandWhole(await serviceOf(pool.namespace, prefixOf(pool.class)), "DeleteResourcePool", { Pool: { href: pool.href } });
+}
 
 /**
  * Makes an empty volume.
@@ -101,9 +108,9 @@ export async function createVolume(pool, { name, size, format }) {
   return api.get(made.Resource);
 }
 
-/** Removes a volume, and what is on it. @param {any} pool @param {any} volume its settings */
+/** Removes a volume that is as it was shown, and what is on it. @param {any} pool @param {any} volume its settings */
 export async function removeVolume(pool, volume) {
-  const { InstanceID, Address } = volume.properties;
+  const { InstanceID, Address } = (await requireSame(volume, OF_VOLUME)).properties;
   await demandWhole(await serviceOf(pool.namespace, prefixOf(pool.class)), "DeleteResourceInPool", {
     Resource: { class: volume.class, properties: { InstanceID, Address } }, Pool: { href: pool.href },
   });

@@ -2,7 +2,7 @@
  * The settings of a guest: which configurations it has, and which fields a form of them has.
  */
 import * as api from "./api.js";
-import { serverText } from "./texts.js";
+import { serverText, text } from "./texts.js";
 import { STARTED_AS_JOB } from "./values.js";
 
 /** Virt_SettingField.FieldType */
@@ -142,6 +142,41 @@ export async function managementOf(guest) {
     associationClass: "CIM_ServiceAffectsElement", resultClass: "CIM_VirtualSystemManagementService",
   });
   return /** @type {any} */ (service);
+}
+
+/**
+ * Looks whether an instance is still as it was shown: by some of its properties, else by the whole of it.
+ *
+ * @param {any} shown
+ * @param {string[]} [names] of properties
+ * @returns {Promise<api.Instance>} what it is now
+ * @throws {Error} where somebody has changed it
+ */
+export async function requireSame(shown, names) {
+  const now = await api.get(shown);
+  const value = (/** @type {any} */ of, /** @type {string} */ name) => JSON.stringify(of.properties[name] ?? null);
+  if (names ? names.some((name) => value(now, name) !== value(shown, name)) : now.etag !== shown.etag) throw new Error(text("settings.changed-elsewhere"));
+  return now;
+}
+
+/** HTTP: the instance is another one than the ETag says. */
+const PRECONDITION_FAILED = 412;
+
+/**
+ * Changes properties of an instance unless somebody else has changed them; whatever else of it changes meanwhile.
+ *
+ * @param {any} shown
+ * @param {Record<string, any>} properties
+ */
+export async function modifySame(shown, properties) {
+  for (;;) {
+    const { etag } = await requireSame(shown, Object.keys(properties));
+    try {
+      return await api.modify(shown, properties, etag);
+    } catch (error) {
+      if (/** @type {api.ServerError} */ (error).http !== PRECONDITION_FAILED) throw error;
+    }
+  }
 }
 
 /** Calls a method, and takes anything but success as an error. @param {{href: string}} target @param {string} method @param {Record<string, any>} parameters */

@@ -1,8 +1,7 @@
 /** The devices of a guest as its settings have them: disks and network ports are added and changed by forms. */
-import * as api from "../api.js";
 import { browserLink } from "../links.js";
 import { html, useState } from "../parts.js";
-import { MODES, TYPES, configurations, demandWhole, formText, formValue, managementOf, refusedKey } from "../settings.js";
+import { MODES, TYPES, configurations, demandWhole, formText, formValue, managementOf, refusedKey, requireSame } from "../settings.js";
 import { may, tell, useChanges } from "../state.js";
 import { text } from "../texts.js";
 import { Dialog, Facts, Panel, Read, useRead } from "../ui/basics.js";
@@ -82,8 +81,7 @@ function DeviceForm({ guest, kind, device, configuration, close, done }) {
       }));
       const service = await managementOf(guest);
       if (device) {
-        const now = /** @type {any} */ (await api.get(device));
-        if (now.etag !== device.etag) throw new Error(text("settings.changed-elsewhere"));
+        await requireSame(device);
         await demandWhole(service, "ModifyResourceSettings", { ResourceSettings: [{ class: device.class, properties: { InstanceID: device.properties.InstanceID, ...properties } }] });
       } else
         await demandWhole(service, "AddResourceSettings", {
@@ -119,6 +117,7 @@ export function Devices({ guest, running }) {
   useChanges(["CIM_SettingData"], (event) => event.namespace === guest.namespace && /SettingData$/.test(event.class ?? "") && String(event.path).includes(guest.name), form.again);
   const editable = may(guest.namespace, "administer");
   const remove = async () => {
+    await requireSame(asked);
     await demandWhole(await managementOf(guest), "RemoveResourceSettings", { ResourceSettings: [{ href: asked.href }] });
     tell(text("settings.applied"));
     form.again();

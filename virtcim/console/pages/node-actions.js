@@ -1,6 +1,7 @@
 /** What can be done with nodes and groups of them: on their pages, and from the tree. */
 import * as api from "../api.js";
 import { html, useState } from "../parts.js";
+import { modifySame } from "../settings.js";
 import { loadNodes, may, state, useAppState } from "../state.js";
 import { text } from "../texts.js";
 import { Buttons, Chooser } from "../ui/actions.js";
@@ -60,12 +61,14 @@ export function NodeForm({ node, close, done = close }) {
     const properties = Object.fromEntries(all.filter((each) => !node || value(each) !== before(each)).map((each) => [each.name,
       each.flag ? value(each) === "true" : each.list ? value(each).split("\n").map((line) => line.trim()).filter(Boolean) : value(each) || null]));
     try {
-      if (node) await api.modify(node, properties);
+      if (node) await modifySame({ href: node.href, properties: own }, properties);
       else await api.create("root/interop", "Virt_ManagedNode", Object.fromEntries(Object.entries(properties).filter(([, each]) => each !== null)));
       await loadNodes();
       done();
     } catch (error) {
       setRefusal(/** @type {Error} */ (error).message);
+      // Whoever begins again begins with what is there now.
+      await loadNodes().catch(() => undefined);
     } finally {
       setBusy(false);
     }
@@ -97,7 +100,7 @@ export function GroupForm({ group, close, done = close }) {
       for (const node of free) {
         const rest = node.groups.filter((each) => each !== group && each !== name);
         const next = chosen.has(node.name) ? [...rest, name] : rest;
-        if (next.join("\n") !== node.groups.join("\n")) await api.modify(/** @type {any} */ (node), { Groups: next });
+        if (next.join("\n") !== node.groups.join("\n")) await modifySame({ href: node.href, properties: node.raw }, { Groups: next });
       }
       done();
     } catch (error) {

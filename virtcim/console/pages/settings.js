@@ -1,7 +1,6 @@
 /** The form of a guest's settings, with a review before anything is sent. */
-import * as api from "../api.js";
 import { html, useEffect, useRef, useState } from "../parts.js";
-import { MODES, configurations, demandWhole, formText, formValue, holder, keyOf, limitedFields, managementOf, refusedKey } from "../settings.js";
+import { MODES, configurations, demandWhole, formText, formValue, holder, keyOf, limitedFields, managementOf, refusedKey, requireSame } from "../settings.js";
 import { may, tell, useChanges } from "../state.js";
 import { text } from "../texts.js";
 import { Read, useRead } from "../ui/basics.js";
@@ -63,10 +62,7 @@ export function Settings({ guest, running }) {
           part.properties[row.field.name] = formValue(row.field, typed[row.key], row.held.properties[row.field.name]);
           parts.set(row.held.path, part);
         }
-        for (const { held } of parts.values()) {
-          const now = await api.get(held);
-          if (/** @type {any} */ (now).etag !== held.etag) throw new Error(text("settings.changed-elsewhere"));
-        }
+        for (const { held } of parts.values()) await requireSame(held);
         for (const { held, properties } of parts.values()) {
           const settings = { class: held.class, properties };
           if (held === configuration.system) await demandWhole(service, "ModifySystemSettings", { SystemSettings: settings });

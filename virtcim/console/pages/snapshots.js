@@ -1,7 +1,7 @@
 /** The snapshots of a guest, as a tree. */
 import * as api from "../api.js";
 import { html, useState } from "../parts.js";
-import { demand } from "../settings.js";
+import { demandWhole, requireSame } from "../settings.js";
 import { may, tell, useChanges } from "../state.js";
 import { text, timeText } from "../texts.js";
 import { Dialog, Field, Panel, Read, useRead } from "../ui/basics.js";
@@ -28,10 +28,12 @@ export function Snapshots({ guest }) {
     return { found, service: /** @type {any} */ (services[0]), parents };
   }, [guest.href]);
   useChanges(["CIM_SettingData", "CIM_Job"], (event) => /SettingData|Job/.test(event.class ?? ""), snapshots.again);
-  const act = async (/** @type {string} */ method, /** @type {Record<string, any>} */ parameters) => {
+  /** Does something with a snapshot, or makes one, and waits for the end of it. @param {string} method @param {Record<string, any>} parameters @param {any} [snapshot] */
+  const act = async (method, parameters, snapshot) => {
     setAsked(null);
     try {
-      await demand(/** @type {any} */ (snapshots.value).service, method, parameters);
+      if (snapshot) await requireSame(snapshot, ["ElementName", "CreationTime"]);
+      await demandWhole(/** @type {any} */ (snapshots.value).service, method, parameters);
       tell(text("settings.applied"));
     } catch (error) {
       tell(/** @type {Error} */ (error).message, "bad");
@@ -41,7 +43,7 @@ export function Snapshots({ guest }) {
   const create = () => act("CreateSnapshot", {
     AffectedSystem: { href: guest.href },
     SnapshotType: KINDS[/** @type {"full" | "disk"} */ (kind)],
-    ...(name ? { SnapshotSettings: { class: "CIM_VirtualSystemSettingData", properties: { ElementName: name } } } : {}),
+    ...(name ? { SnapshotSettings: { class: `${prefixOf(guest.className)}_VirtualSystemSnapshotSettingData`, properties: { ElementName: name } } } : {}),
   });
   return html`<${Read} of=${snapshots}>${(/** @type {any} */ { found, parents }) => {
     const branch = (/** @type {any} */ parent) => {
@@ -61,9 +63,9 @@ export function Snapshots({ guest }) {
         <${Field} id="snapshot-kind" label=${text("snapshots.kind")}><select id="snapshot-kind" onChange=${(/** @type {any} */ event) => setKind(event.target.value)}>
           ${Object.keys(KINDS).map((each) => html`<option value=${each} selected=${each === kind}>${text(`snapshots.${each}`)}</option>`)}</select></${Field}></${Dialog}>`}
       ${asked?.what === "apply" && html`<${Dialog} title=${`${text("snapshots.apply")}: ${asked.each.properties.ElementName}`} onClose=${() => setAsked(null)}
-        end=${html`<button class="main" onClick=${() => act("ApplySnapshot", { Snapshot: { href: asked.each.href } })}>${text("snapshots.apply")}</button>`} />`}
+        end=${html`<button class="main" onClick=${() => act("ApplySnapshot", { Snapshot: { href: asked.each.href } }, asked.each)}>${text("snapshots.apply")}</button>`} />`}
       ${asked?.what === "delete" && html`<${Dialog} title=${`${text("snapshots.delete")}: ${asked.each.properties.ElementName}`} onClose=${() => setAsked(null)}
-        end=${html`<button class="danger" onClick=${() => act("DestroySnapshot", { AffectedSnapshot: { href: asked.each.href } })}>${text("snapshots.delete")}</button>`} />`}
+        end=${html`<button class="danger" onClick=${() => act("DestroySnapshot", { AffectedSnapshot: { href: asked.each.href } }, asked.each)}>${text("snapshots.delete")}</button>`} />`}
     </${Panel}>`;
   }}</${Read}>`;
 }
