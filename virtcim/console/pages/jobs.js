@@ -2,8 +2,8 @@
 import * as api from "../api.js";
 import { browserLink } from "../links.js";
 import { html, useEffect } from "../parts.js";
-import { state, tell, useAppState, useChanges, useFollowed } from "../state.js";
-import { text, timeText } from "../texts.js";
+import { may, state, tell, useAppState, useChanges, useFollowed } from "../state.js";
+import { serverText, text, timeText } from "../texts.js";
 import { Panel, Read, useRead } from "../ui/basics.js";
 
 const OVER = [7, 8, 9, 10];
@@ -16,6 +16,12 @@ async function end(job) {
   } catch (error) {
     tell(/** @type {Error} */ (error).message, "bad");
   }
+}
+
+/** What a job says: why it failed, the step that it is at, what became of each of several. @param {Record<string, any>} own */
+function sayingOf({ JobState, ErrorDescription, JobStatus, Step, StepNumber, Steps, JobOutParameters }) {
+  const step = Step && !OVER.includes(JobState) ? text("jobs.step", { number: StepNumber, all: Steps, name: serverText(Step) }) : "";
+  return [ErrorDescription ?? (step || JobStatus), ...(JobOutParameters?.properties.Results ?? [])].filter(Boolean).join(" · ");
 }
 
 /** Jobs of a guest, or of all nodes. @param {{of?: {href: string}}} props */
@@ -37,14 +43,15 @@ export function JobList({ of }) {
     found.length === 0 ? html`<p class="soft">${text("jobs.none")}</p>` : html`<div class="table"><table>
       <thead><tr><th>${text("jobs.job")}</th><th>${text("jobs.state")}</th><th>${text("jobs.percent")}</th><th>${text("jobs.started")}</th><th><span class="hidden-label">${text("jobs.end")}</span></th></tr></thead>
       <tbody>${found.slice(0, 200).map((job) => {
-        const { Name, ElementName, JobState, PercentComplete, StartTime, InstanceID, ErrorDescription, JobStatus } = job.properties;
+        const { Name, ElementName, JobState, PercentComplete, StartTime, InstanceID } = job.properties;
+        const said = sayingOf(job.properties);
         return html`<tr key=${InstanceID}>
           <td><a href=${browserLink(job)}>${Name ?? ElementName ?? InstanceID}</a>
-            ${(ErrorDescription ?? JobStatus) && html`<div class="soft">${ErrorDescription ?? JobStatus}</div>`}</td>
+            ${said && html`<div class="soft">${said}</div>`}</td>
           <td>${text(`jobs.state.${JobState}`)}</td>
           <td><progress max="100" value=${PercentComplete ?? 0} aria-label=${text("jobs.percent")}></progress> ${PercentComplete ?? 0} %</td>
           <td>${timeText(StartTime)}</td>
-          <td>${!OVER.includes(JobState) && html`<button onClick=${() => end(job).then(jobs.again)}>${text("jobs.end")}</button>`}</td></tr>`;
+          <td>${!OVER.includes(JobState) && may(String(job.namespace), "operate") && html`<button onClick=${() => end(job).then(jobs.again)}>${text("jobs.end")}</button>`}</td></tr>`;
       })}</tbody></table></div>`}</${Read}></${Panel}>`;
 }
 

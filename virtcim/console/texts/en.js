@@ -230,6 +230,7 @@ export const en = {
   "jobs.state": "State",
   "jobs.end": "End",
   "jobs.none": "No jobs.",
+  "jobs.step": "Step {number} of {all}: {name}",
   "jobs.events": "Changes, the newest first",
   "jobs.no-events": "No changes since the page was opened.",
   "jobs.state.2": "new",
