@@ -135,7 +135,7 @@ class Libvirtd:
         self.host_uuid = str(uuid.uuid4())
         # Not below pytest's directory: the path of a Unix socket must stay under 108 bytes.
         self.directory = Path(tempfile.mkdtemp(prefix="virtcim-bed-"))
-        for name in ("etc/qemu", "etc/lxc", "lib/images", "log", "cache/qemu/capabilities", "run/libvirt"):
+        for name in ("etc/qemu", "etc/lxc", "lib/images", "log", "cache/qemu/capabilities", "run/libvirt", "run/lock"):
             (self.directory / name).mkdir(parents=True)
         conf = LIBVIRTD_CONF.format(uuid=self.host_uuid, rw_authentication=rw_authentication)
         self.tls_port = tls_port

@@ -40,6 +40,9 @@ KEEPS_NAME = "bed.keeps-name"
 #: Another one, with which it asks for an address once it has its host name, and tells that.
 LEASES = "bed.leases"
 
+#: Another one, with which it asks on its console who wants to log in, and does nothing else.
+LOGS_IN = "bed.logs-in"
+
 #: Says what is there each time that it changes.  A processor that is plugged in has to be put to work.
 #: Where it counts, each number is in a file on the first disk, of that name, before it is on the console.
 INIT = """\
@@ -87,6 +90,7 @@ agent() {
   done
 }
 for module in MODULES; do modprobe $module; done
+grep -q LOGS_IN /proc/cmdline && exec getty -L 115200 ttyS0 vt100
 grep -q AGENT /proc/cmdline && agent &
 if grep -q COUNTS /proc/cmdline; then
   mkdir /disk && mke2fs -F /dev/vda >/dev/null 2>&1 && mount -t ext4 /dev/vda /disk || echo "no file system"
@@ -207,6 +211,7 @@ def linux_guest(directory: Path) -> LinuxGuest:
         .replace("AGENT", AGENT)
         .replace("KEEPS_NAME", KEEPS_NAME)
         .replace("LEASES", LEASES)
+        .replace("LOGS_IN", LOGS_IN)
     )
     (root / "init").chmod(0o755)
     names = "\n".join(str(path.relative_to(root)) for path in [root, *sorted(root.rglob("*"))])

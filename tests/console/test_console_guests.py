@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 from playwright.sync_api import Page, Request, WebSocket, expect
 
 from tests.bed import Libvirtd, Server, boot_sector_xml, wait_until
+from tests.bed.linux import COMMAND_LINE, LOGS_IN, LinuxGuest
 from tests.console.test_console import GUEST, state
 from tests.console.test_console_forms import described
 
@@ -24,6 +26,18 @@ pytestmark = pytest.mark.slow
 Open = Callable[..., Page]
 
 POOL = "<i>store"
+
+NOTE_STEPS = """() => {
+    window.steps = [];
+    new MutationObserver(() => steps.push(document.querySelector("main").textContent))
+        .observe(document.querySelector("main"), {childList: true, characterData: true, subtree: true});
+}"""
+
+HIDDEN_ROWS = """() => {
+    const end = document.querySelector(".screen").getBoundingClientRect().bottom;
+    return [...document.querySelectorAll(".xterm-rows > div")]
+        .filter((row) => row.getBoundingClientRect().bottom > end + 1).length;
+}"""
 
 KEY, CUT_TEXT = 4, 6
 """Messages of clients in RFB (RFC 6143, 7.5)."""
@@ -66,6 +80,49 @@ def test_a_name_is_enough_to_have_a_guest_with_its_screen_on_view(open_page: Ope
     expect(screen).to_have_count(0)
     page.get_by_role("button", name="Start", exact=True).click()
     expect(screen).to_be_visible()
+
+
+def test_a_guest_without_a_screen_has_its_serial_console(open_page: Open, host: Libvirtd) -> None:
+    with closing(host.connect()) as connection:
+        xml = connection.lookupByName("first").XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+        connection.defineXML(re.sub("<graphics.*</graphics>", "", xml, flags=re.DOTALL)).create()
+    page = open_page(f"{GUEST}/console")
+    expect(page.get_by_role("button", name="Screen", exact=True)).to_be_disabled()
+    expect(page.get_by_title("The guest has no screen by VNC.")).to_be_visible()
+    page.get_by_role("button", name="Serial").click()
+    expect(page.locator(".screen .xterm")).to_be_visible()
+
+
+def test_snapshots_are_made_gone_back_to_and_removed(open_page: Open, host: Libvirtd) -> None:
+    page = open_page(f"{GUEST}/snapshots")
+    with closing(host.connect()) as connection:
+        guest = connection.lookupByName("first")
+        guest.create()
+        for name in ("one", "<b>two"):
+            page.get_by_role("button", name="New snapshot").click()
+            dialog = page.get_by_role("dialog")
+            dialog.get_by_label("Name").fill(name)
+            dialog.get_by_role("button", name="New snapshot").click()
+            expect(page.locator("main .tree").get_by_text(name, exact=True)).to_be_visible()
+        assert guest.snapshotLookupByName("<b>two").getParent().getName() == "one"
+        guest.destroy()
+        expect(page.locator(".head .state.off")).to_be_visible()
+        page.get_by_role("button", name="Go back to it").first.click()
+        page.get_by_role("dialog").get_by_role("button", name="Go back to it").click()
+        expect(page.locator(".head .state.on")).to_be_visible()
+        wait_until(lambda: guest.snapshotCurrent().getName() == "one")
+        # Whoever is about to remove one does not remove another one that got its name meanwhile.
+        page.locator("main .tree li li").get_by_role("button", name="Delete").click()
+        guest.snapshotLookupByName("<b>two").delete()
+        time.sleep(1.1)  # the times of snapshots are in seconds
+        guest.snapshotCreateXML("<domainsnapshot><name>&lt;b>two</name></domainsnapshot>")
+        page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+        expect(page.locator(".toasts .bad")).to_contain_text("Somebody has changed this meanwhile")
+        assert set(guest.snapshotListNames()) == {"one", "<b>two"}
+        page.locator("main .tree li li").get_by_role("button", name="Delete").click()
+        page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+        expect(page.locator("main .tree li li")).to_have_count(0)
+        assert guest.snapshotListNames() == ["one"]
 
 
 def test_many_guests_are_acted_on_and_told_of_together(open_page: Open, host: Libvirtd) -> None:
@@ -176,6 +233,59 @@ def test_spice_has_a_file_for_its_viewer(open_page: Open, host: Libvirtd) -> Non
     lines = download.value.path().read_text().splitlines()
     assert lines[0] == "[virt-viewer]"
     assert {"type=spice", "host=127.0.0.1", f"port={port}", "title=first"} <= set(lines)
+
+
+TO_LOG_IN = """\
+id = "small"
+title = "Small"
+platforms = ["KVM"]
+customize = "none"
+
+[settings]
+DomainType = "qemu"
+Kernel = "{kernel}"
+Ramdisk = "{ramdisk}"
+CommandLine = "{words}"
+
+[[disks]]
+size = "1 MiB"
+
+[[resources]]
+kind = "Mem"
+VirtualQuantity = 128
+AllocationUnits = "byte*2^20"
+
+[[resources]]
+kind = "Console"
+SourceType = 2
+"""
+
+
+def test_a_guest_is_provisioned_to_its_prompt(
+    pool: Path, open_page: Open, host: Libvirtd, serve: Callable[..., Server], linux: LinuxGuest, tmp_path: Path
+) -> None:
+    filled = TO_LOG_IN.format(kernel=linux.kernel, ramdisk=linux.ramdisk, words=f"{COMMAND_LINE} {LOGS_IN}")
+    (tmp_path / "small.toml").write_text(filled)
+    config = f"[providers.jobs]\ngrace = 0\n[images]\ndirectory = '{tmp_path}'\npool = '{POOL}'\n"
+    page = open_page("#/templates", of=serve(host.uri(), config=config))
+    page.locator(".panel").filter(has_text="small@1").get_by_role("button", name="Make guests").click()
+    page.get_by_role("dialog").locator("#make-name").fill("sown")
+    page.evaluate(NOTE_STEPS)
+    page.get_by_role("dialog").get_by_role("button", name="Create").click()
+    expect(page.get_by_role("row").filter(has_text="Provision sown")).to_contain_text("100 %")
+    assert page.evaluate("steps.some((each) => /Step \\d of \\d: /.test(each))")
+    page.evaluate("address => { location.hash = address }", f"{GUEST.replace('first', 'sown')}/console")
+    page.get_by_role("button", name="Serial").click()
+    page.locator(".screen .xterm").click()
+
+    def is_asked() -> bool:
+        # Who comes when it is there already has it said again.
+        page.keyboard.press("Enter")
+        page.wait_for_timeout(1000)
+        return "login:" in page.locator(".xterm-accessibility").inner_text()
+
+    wait_until(is_asked, 240)
+    assert page.evaluate(HIDDEN_ROWS) == 0
 
 
 @pytest.fixture

@@ -82,6 +82,10 @@ def test_three_guests_by_the_command_line(provisioner: Provisioner, virtcim: Com
     running = provisioner.daemon.list_all()
     assert [running[name] for name in names] == ["running"] * 3
     assert [user_data(provisioner, name)["hostname"] for name in names] == names
+    for name in names:
+        made = provisioner.daemon.virsh("dumpxml", name)
+        assert "<graphics type='vnc'" in made
+        assert "<serial type='pty'" in made
     assert {user_data(provisioner, name)["ssh_authorized_keys"][0] for name in names} == {KEY}
     (base,) = [name for name in provisioner.files() if name.startswith("virtcim-small-linux-")]
     backing = {provisioner.info(f"{name}.qcow2")["full-backing-filename"] for name in names}

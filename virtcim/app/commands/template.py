@@ -32,6 +32,8 @@ __all__ = ["add_template_commands", "key_of_template", "service_and_template"]
 
 TEMPLATE, STORE, SERVICE = "Virt_Template", "Virt_ImageStore", "Virt_VirtualSystemManagementService"
 INTEROP = "root/interop"
+_TERMINAL = 2
+"""ConsoleResourceAllocationSettingData.SourceType: a pseudo terminal, which `virtcim console` opens."""
 PIECE = 1 << 20
 """Bytes of an image that are sent at a time."""
 SUFFIXES = {".qcow2": "qcow2", ".raw": "raw", ".img": "", ".vmdk": "vmdk", ".vdi": "vdi", ".vhd": "vhd", ".iso": "iso"}
@@ -287,6 +289,10 @@ def _add_image(arguments: argparse.Namespace, server: Server) -> None:
             copy="overlay" if format_ in ("qcow2", "raw") else "full",
             customize=arguments.customize,
             settings=dict(_pairs(arguments.setting)),
+            resources=(
+                {"kind": "Graphics", "ResourceSubType": "vnc"},
+                {"kind": "Console", "SourceType": _TERMINAL},
+            ),
         )
         connection.CreateInstance(_instance(document_of(template)), namespace=INTEROP)
     print(f"template {template.key}")

@@ -11,7 +11,9 @@ import { FieldGroups, Review, useComplaints, wrong } from "../ui/form.js";
 import { STARTED_AS_JOB, prefixOf, shortName } from "../values.js";
 import { ProvisionForm } from "./template-actions.js";
 
-const PROCESSOR = 3, MEMORY = 4, NETWORK = 10, DVD = 15, DISK = 17;
+const PROCESSOR = 3, MEMORY = 4, NETWORK = 10, DVD = 15, DISK = 17, GRAPHICS = 24;
+/** ConsoleResourceAllocationSettingData.SourceType: a pseudo terminal, where the serial console is opened. */
+const TERMINAL = 2;
 /** Virt_VirtualSystemSettingData.CloneMode */
 const CLONES = { full: 2, overlay: 3 };
 
@@ -149,6 +151,8 @@ function Form({ namespace, offer, service }) {
       if (image) resources.push(resource("Disk", { ResourceType: DISK, Address: image, ...(DRIVES[prefix] ?? DRIVES.KVM).disk }));
       if (source === "iso" && given.iso) resources.push(resource("Disk", { ResourceType: DVD, EmulatedType: 1, Address: given.iso, ...(DRIVES[prefix] ?? DRIVES.KVM).medium }));
       if (!isClone && given.network) resources.push(resource("Net", { ResourceType: NETWORK, PoolID: given.network, NetworkType: "network" }));
+      if (!isClone && prefix in DRIVES)
+        resources.push(resource("Graphics", { ResourceType: GRAPHICS, ResourceSubType: "vnc" }), resource("Console", { SourceType: TERMINAL }));
       if (source === "iso" && given.iso && !("BootDevices" in system.properties)) system.properties.BootDevices = ["hd", "cdrom"];
       /** @type {Record<string, any>} */
       const parameters = { SystemSettings: system, ResourceSettings: resources };

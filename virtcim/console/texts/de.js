@@ -153,6 +153,8 @@ export const de = {
   "console.full": "Ganzer Bildschirm",
   "console.keys": "Strg-Alt-Entf senden",
   "console.off": "Der Gast läuft nicht.",
+  "console.no-vnc": "Der Gast hat keinen Bildschirm über VNC.",
+  "console.no-serial": "Der Gast hat keine serielle Konsole.",
   "console.ended": "Die Verbindung ist zu Ende.",
   "create.title": "Neuer Gast",
   "create.where": "Knoten",

@@ -159,6 +159,8 @@ export const en = {
   "console.full": "Full screen",
   "console.keys": "Send Ctrl-Alt-Del",
   "console.off": "The guest does not run.",
+  "console.no-vnc": "The guest has no screen by VNC.",
+  "console.no-serial": "The guest has no serial console.",
   "console.ended": "The connection has ended.",
   "create.title": "New guest",
   "create.where": "Node",

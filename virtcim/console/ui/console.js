@@ -2,6 +2,7 @@
 import * as api from "../api.js";
 import { html, loadScreen, loadTerminal, useEffect, useRef, useState } from "../parts.js";
 import { configurations } from "../settings.js";
+import { may } from "../state.js";
 import { text } from "../texts.js";
 import { Field, Panel, useRead } from "./basics.js";
 
@@ -31,12 +32,20 @@ function keysymOf(character) {
   return code < 0x100 ? code : 0x1000000 + code;
 }
 
-/** Opens a screen in an element; gives what closes it. @param {HTMLElement} element @param {string} url @param {() => void} onEnd @param {(text: string) => void} onCopy */
+/** Connects to a console. @param {string} url @param {(why: string) => void} onEnd is told why, where the server says it */
+function connect(url, onEnd) {
+  const socket = new WebSocket(url, ["binary"]);
+  socket.binaryType = "arraybuffer";
+  socket.addEventListener("close", ({ reason }) => onEnd(reason));
+  return socket;
+}
+
+/** Opens a screen in an element; gives what closes it. @param {HTMLElement} element @param {string} url @param {(why: string) => void} onEnd @param {(text: string) => void} onCopy */
 async function openScreen(element, url, onEnd, onCopy) {
   const RFB = await loadScreen();
-  const screen = new RFB(element, url, { wsProtocols: ["binary"] });
+  const screen = new RFB(element, connect(url, onEnd));
   screen.scaleViewport = true;
-  screen.addEventListener("disconnect", onEnd);
+  screen.addEventListener("disconnect", () => onEnd(""));
   screen.addEventListener("clipboard", (/** @type {any} */ event) => onCopy(event.detail.text));
   return {
     close: () => screen.disconnect(),
@@ -85,16 +94,14 @@ function allowStyles() {
   };
 }
 
-/** Opens a terminal in an element. @param {HTMLElement} element @param {string} url @param {() => void} onEnd */
+/** Opens a terminal in an element. @param {HTMLElement} element @param {string} url @param {(why: string) => void} onEnd */
 async function openTerminal(element, url, onEnd) {
   const Terminal = await loadTerminal();
   allowStyles();
-  const terminal = new Terminal({ cols: 100, rows: 30, screenReaderMode: true });
+  const terminal = new Terminal({ cols: 100, rows: 30, screenReaderMode: true, logLevel: "off" });
   withSheets(() => terminal.open(element));
-  const socket = new WebSocket(url, ["binary"]);
-  socket.binaryType = "arraybuffer";
+  const socket = connect(url, onEnd);
   socket.onmessage = (message) => terminal.write(new Uint8Array(message.data));
-  socket.onclose = onEnd;
   terminal.onData((/** @type {string} */ data) => socket.readyState === WebSocket.OPEN && socket.send(new TextEncoder().encode(data)));
   return { close: () => { socket.close(); terminal.dispose(); } };
 }
@@ -107,12 +114,12 @@ function spiceAt(address) {
   return { host: ["0.0.0.0", "::", ""].includes(host) ? location.hostname : host, port };
 }
 
-/** The screens of a guest that runs. @param {any} guest */
+/** The consoles of a guest that runs. @param {any} guest */
 async function screensOf(guest) {
   const { running } = await configurations(guest);
   const kinds = Object.fromEntries(running.resources.filter((each) => /GraphicsResource/.test(each.class))
     .map(({ properties }) => [properties.ResourceSubType, properties.Address ?? ""]));
-  return { vnc: "vnc" in kinds, spice: spiceAt(kinds.spice ?? "") };
+  return { vnc: "vnc" in kinds, serial: running.resources.some((each) => /ConsoleResource/.test(each.class)), spice: spiceAt(kinds.spice ?? "") };
 }
 
 /** Hands out a file for remote-viewer. @param {any} guest @param {{host: string, port: string}} at */
@@ -141,6 +148,7 @@ export function Console({ guest, running }) {
     opened.current = null;
   };
   useEffect(() => close, [guest.href]);
+  const isAllowed = may(guest.namespace, "operate");
   const screens = useRead(() => (running ? screensOf(guest) : Promise.resolve(null)), [guest.href, running]);
   const open = async (/** @type {string} */ wanted) => {
     close();
@@ -158,7 +166,7 @@ export function Console({ guest, running }) {
     try {
       const url = await address(guest, wanted);
       if (latest.current !== own) return;
-      const console = await (wanted === "vnc" ? openScreen : openTerminal)(element.current, url, () => end(text("console.ended")), setCopied);
+      const console = await (wanted === "vnc" ? openScreen : openTerminal)(element.current, url, (/** @type {string} */ why) => end(why || text("console.ended")), setCopied);
       if (latest.current === own) opened.current = console;
       else console.close();
     } catch (error) {
@@ -167,12 +175,15 @@ export function Console({ guest, running }) {
   };
   // Who comes here wants to see it; and a guest that is started again is seen again.
   useEffect(() => {
-    if (screens.value && !latest.current && (kind || screens.value.vnc)) open(kind || "vnc");
+    if (isAllowed && screens.value && !latest.current && (kind || screens.value.vnc)) open(kind || "vnc");
   }, [screens.value]);
+  if (!isAllowed) return html`<${Panel} title=${text("guest.tab.console")}><p class="soft">${text("action.read-only")}</p></${Panel}>`;
+  /** Why a console is not offered; "" where it is. @param {"vnc" | "serial"} wanted */
+  const missing = (wanted) => (screens.value && !screens.value[wanted] ? text(`console.no-${wanted}`) : "");
   return html`<${Panel} title=${text("guest.tab.console")}>
     <p class="row">
-      <button disabled=${!running} onClick=${() => open("vnc")}>${text("console.screen")}</button>
-      <button disabled=${!running} onClick=${() => open("serial")}>${text("console.serial")}</button>
+      <button disabled=${!running || Boolean(missing("vnc"))} title=${missing("vnc")} onClick=${() => open("vnc")}>${text("console.screen")}</button>
+      <button disabled=${!running || Boolean(missing("serial"))} title=${missing("serial")} onClick=${() => open("serial")}>${text("console.serial")}</button>
       <button disabled=${kind !== "vnc"} onClick=${() => opened.current?.keys()}>${text("console.keys")}</button>
       <label><span class="hidden-label">${text("console.more-keys")}</span>
         <select disabled=${kind !== "vnc"} onChange=${(/** @type {any} */ event) => {
@@ -184,8 +195,8 @@ export function Console({ guest, running }) {
       <button disabled=${!kind} onClick=${() => element.current.requestFullscreen()}>${text("console.full")}</button>
     </p>
     ${!running && html`<p class="soft">${text("console.off")}</p>`}
-    ${said && html`<div class="notice" role="status">${said}</div>`}
-    <div class="screen" ref=${element} tabindex="0" role="group" aria-label=${text("guest.tab.console")}></div>
+    ${said && html`<div key="said" class="notice" role="status">${said}</div>`}
+    <div key="screen" class="screen" ref=${element} tabindex="0" role="group" aria-label=${text("guest.tab.console")}></div>
     ${kind === "vnc" && html`<details><summary>${text("console.clipboard")}</summary>
       <${Field} id="console-text" label=${text("console.clipboard")} hint=${text("console.clipboard.hint")}>
         <textarea id="console-text" rows="3" value=${copied} onInput=${(/** @type {any} */ event) => setCopied(event.target.value)}></textarea></${Field}>
