@@ -173,14 +173,55 @@ def test_log_out_ends_the_session(open_page: Open, server: Server) -> None:
     assert page.context.request.get(f"{server.url}/api/namespaces/root%2Fvirt").status == 401
 
 
-def test_who_may_only_look_is_offered_no_more(open_page: Open, host: Libvirtd, serve: Callable[..., Server]) -> None:
+LOOKING = {
+    *("Screens", "Save view", "Save as SVG", "Ask", "Check", "Log out everywhere", "Read again"),
+    # Of who may operate.
+    *("Pause", "Shut down", "Reboot", "Save to disk", "Reset", "Power off", "Screen", "Serial", "Full screen"),
+    "Send Ctrl-Alt-Del",
+}
+"""What changes nothing, or what an operator may do."""
+
+OPERATING = frozenset({"Pause", "Power off", "Screen"})
+
+OFFERED = """() => [...document.querySelectorAll("main :is(button, a.button), nav a[href='#/create']")]
+    .filter((each) => !each.disabled && each.ariaDisabled !== "true")
+    .filter((each) => each.role !== "tab" && !each.closest("th, .tree"))
+    .map((each) => each.textContent.trim())"""
+
+
+@pytest.mark.parametrize("role", ["read", "operate"])
+def test_nobody_is_offered_what_would_be_refused(
+    open_page: Open, host: Libvirtd, serve: Callable[..., Server], role: str
+) -> None:
+    roles = {"read": ["bed"], "operate": [], "administer": ["root"], role: ["bed"]}
+    barred = serve(host.uri(), config="[roles]\n" + "".join(f"{name} = {who}\n" for name, who in roles.items()))
+    with closing(host.connect()) as connection:
+        guest = connection.lookupByName("first")
+        guest.create()
+        guest.snapshotCreateXML("<domainsnapshot><name>one</name></domainsnapshot>")
+    page, offered = open_page(GUEST, of=barred), set()
+    expect(page.get_by_text("you may look only")).to_have_count(int(role == "read"))
+    tabs = ("summary", "console", "settings", "devices", "snapshots", "jobs", "graph", "cim")
+    for address in (*(f"#/{name}" for name in PAGES), *(f"{GUEST}/{tab}" for tab in tabs)):
+        page.evaluate("address => { location.hash = address }", address)
+        expect(page.get_by_role("heading", level=1).first).to_be_visible()
+        expect(page.locator("main [aria-busy=true]")).to_have_count(0)
+        offered |= set(page.evaluate(OFFERED))
+        if address.endswith("/snapshots"):
+            expect(page.get_by_text("one", exact=True)).to_be_visible()
+        if address.endswith("/settings"):
+            expect(page.get_by_label("Title")).to_be_disabled()
+        if address.endswith("/console") and role == "operate":
+            expect(page.locator(".screen canvas")).to_be_visible()
+    assert offered <= LOOKING
+    assert offered & OPERATING == (OPERATING if role == "operate" else set())
+
+
+def test_the_tree_offers_nothing_to_who_may_only_look(
+    open_page: Open, host: Libvirtd, serve: Callable[..., Server]
+) -> None:
     barred = serve(host.uri(), config='[roles]\nread = ["bed"]\noperate = []\nadminister = ["root"]\n')
     page = open_page(GUEST, of=barred)
-    expect(page.get_by_text("you may look only")).to_be_visible()
-    for name in ("Start", "Delete guest"):
-        expect(page.get_by_role("button", name=name, exact=True)).to_have_count(0)
-    page.get_by_role("tab", name="Settings", exact=True).click()
-    expect(page.get_by_label("Title")).to_be_disabled()
     tree = page.get_by_role("complementary")
     tree.get_by_role("button", name="Unfold Templates").click()
     for name in ("first", "local", "Nodes", "empty@1"):

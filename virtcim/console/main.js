@@ -4,7 +4,7 @@
 import * as api from "./api.js";
 import { readAddress } from "./links.js";
 import { html, render, useEffect, useErrorBoundary, useState } from "./parts.js";
-import { catchUp, changed, follow, loadAll, loadFigures, state, tell, useAppState } from "./state.js";
+import { catchUp, changed, follow, loadAll, loadFigures, mayAnywhere, state, tell, useAppState } from "./state.js";
 import { chooseLanguage, language, languages, text } from "./texts.js";
 import { Messages } from "./ui/basics.js";
 import { Tree } from "./ui/tree.js";
@@ -106,7 +106,7 @@ function Frame() {
       <button class="open-side" aria-expanded=${String(side)} onClick=${() => setSide(!side)}>${text("app.open-tree")}</button>
       <a class="brand" href="#/"><img src="icon.svg" alt="" />virtcim</a>
       <nav aria-label="virtcim">
-        ${MENU.map((name) => html`<a href="#/${name}" aria-current=${address.page === name ? "page" : undefined}>${text(`page.${name}`)}</a>`)}
+        ${MENU.filter((name) => name !== "create" || mayAnywhere("administer")).map((name) => html`<a href="#/${name}" aria-current=${address.page === name ? "page" : undefined}>${text(`page.${name}`)}</a>`)}
       </nav>
       <label><span class="hidden-label">${text("app.theme")}</span>
         <select onChange=${(/** @type {any} */ event) => chooseTheme(event.target.value)}>

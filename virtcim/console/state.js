@@ -58,6 +58,9 @@ export function may(namespace, role) {
   return ROLES.indexOf(own) >= ROLES.indexOf(role);
 }
 
+/** Whether who is logged in has a role, or a higher one, on any node. @param {string} role */
+export const mayAnywhere = (role) => Object.keys(/** @type {any} */ (state.session?.roles ?? {})).some((each) => each.startsWith(OWN) && may(each, role));
+
 /** Milliseconds between two times that all pages are drawn: many changes are drawn together. */
 const BETWEEN = 150;
 let told = false;
@@ -199,6 +202,9 @@ export async function loadNodes() {
     raw: each.properties,
   }));
   const names = (top.namespaces ?? []).map((/** @type {any} */ each) => each.name ?? each);
+  // What may be done on a node that has come since the log-in is not known yet.
+  if (state.session && names.some((/** @type {string} */ each) => !(each in /** @type {any} */ (state.session).roles)))
+    state.session.roles = (await api.session()).roles;
   if (names.includes(OWN) && !nodes.some((each) => each.namespace === OWN)) nodes.unshift(ownNode(hosts));
   state.nodes = nodes;
   for (const each of state.unread.keys()) if (each && !nodes.some((node) => node.namespace === each)) state.unread.delete(each);

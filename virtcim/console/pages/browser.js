@@ -2,7 +2,7 @@
 import * as api from "../api.js";
 import { browserLink } from "../links.js";
 import { html, useMemo, useState } from "../parts.js";
-import { state } from "../state.js";
+import { may, state } from "../state.js";
 import { text } from "../texts.js";
 import { Field, Panel, Read, Tabs, useRead } from "../ui/basics.js";
 import { Properties } from "../ui/properties.js";
@@ -38,7 +38,7 @@ const named = (declared) => Object.entries(declared ?? {}).map(([name, each]) =>
 /** What the schema says of something, for people. @param {any} declared */
 const described = (declared) => declared.qualifiers?.Description ?? "";
 
-/** A form for a method of an instance. @param {{target: {href: string}, method: any}} props */
+/** A form for a method of an instance. @param {{target: any, method: any}} props */
 function Method({ target, method }) {
   const [typed, setTyped] = useState(/** @type {Record<string, string>} */ ({}));
   const [answer, setAnswer] = useState(/** @type {any} */ (null));
@@ -57,7 +57,7 @@ function Method({ target, method }) {
     ${parameters.map((/** @type {any} */ each) => html`<${Field} id=${`${method.name}-${each.name}`} label=${`${each.name}: ${each.embedded ?? each.referenceClass ?? each.type}${each.isArray || each.array ? "[]" : ""}`}
       hint=${described(each)}><input id=${`${method.name}-${each.name}`} value=${typed[each.name] ?? ""}
       onInput=${(/** @type {any} */ event) => setTyped({ ...typed, [each.name]: event.target.value })} /></${Field}>`)}
-    <button class="main">${text("browser.call")}</button>
+    ${may(target.namespace, method.role) ? html`<button class="main">${text("browser.call")}</button>` : html`<p class="soft">${text("browser.role", { role: method.role })}</p>`}
     ${answer && html`<h3>${text("browser.result")}</h3><pre role="status">${JSON.stringify(answer, null, 1)}</pre>`}
   </form></details>`;
 }

@@ -4,7 +4,7 @@ import { guestLink } from "../links.js";
 import { html, useState } from "../parts.js";
 import { createVolume, holdsFiles, isActive, poolsOf, removeVolume } from "../pools.js";
 import { MODES, demand, formText, formValue, keyOf, limitedFields, refusedKey } from "../settings.js";
-import { loadGuests, state, tell, useAppState } from "../state.js";
+import { loadGuests, may, state, tell, useAppState } from "../state.js";
 import { text } from "../texts.js";
 import { Field, Read, useRead } from "../ui/basics.js";
 import { FieldGroups, Review, useComplaints, wrong } from "../ui/form.js";
@@ -40,6 +40,7 @@ async function offers(namespace) {
     api.instancesIfAny("root/interop", "Virt_Template"),
   ]);
   return {
+    namespace,
     services: services.filter((each) => !each.class.startsWith("Virt_")),
     networks: poolsOf(pools, "network"),
     stores: poolsOf(pools, "storage").filter(isActive),
@@ -150,9 +151,9 @@ function Form({ namespace, offer, service }) {
       const image = disk?.path ?? (hasImage ? given.image : "");
       if (image) resources.push(resource("Disk", { ResourceType: DISK, Address: image, ...(DRIVES[prefix] ?? DRIVES.KVM).disk }));
       if (source === "iso" && given.iso) resources.push(resource("Disk", { ResourceType: DVD, EmulatedType: 1, Address: given.iso, ...(DRIVES[prefix] ?? DRIVES.KVM).medium }));
-      if (!isClone && given.network) resources.push(resource("Net", { ResourceType: NETWORK, PoolID: given.network, NetworkType: "network" }));
       if (!isClone && prefix in DRIVES)
         resources.push(resource("Graphics", { ResourceType: GRAPHICS, ResourceSubType: "vnc" }), resource("Console", { SourceType: TERMINAL }));
+      if (!isClone && given.network) resources.push(resource("Net", { ResourceType: NETWORK, PoolID: given.network, NetworkType: "network" }));
       if (source === "iso" && given.iso && !("BootDevices" in system.properties)) system.properties.BootDevices = ["hd", "cdrom"];
       /** @type {Record<string, any>} */
       const parameters = { SystemSettings: system, ResourceSettings: resources };
@@ -229,14 +230,19 @@ export function Create({ options }) {
   useAppState();
   const [chosen, setChosen] = useState(options.get("node") ?? "");
   const [platform, setPlatform] = useState("");
-  const namespace = chosen || (state.nodes[0]?.namespace ?? "root/virt");
-  const offer = useRead(() => offers(namespace), [namespace]);
-  return html`<div class="head"><h1>${text("create.title")}</h1></div>
+  const nodes = state.nodes.filter((each) => may(each.namespace, "administer"));
+  const namespace = chosen || (nodes[0]?.namespace ?? "root/virt");
+  const read = useRead(() => offers(namespace), [namespace]);
+  // What another node offers has classes that this one may not have.
+  const offer = read.value && read.value.namespace !== namespace ? { value: null, error: null } : read;
+  const head = html`<div class="head"><h1>${text("create.title")}</h1></div>`;
+  if (state.loaded && !nodes.length) return html`${head}<p class="soft">${text("action.read-only")}</p>`;
+  return html`${head}
     <${Read} of=${offer}>${(/** @type {any} */ found) => {
       const service = found.services.find((/** @type {any} */ each) => each.class === platform) ?? found.services[0];
       return html`<div class="panel grid">
         <${Field} id="new-where" label=${text("create.where")}><select id="new-where" onChange=${(/** @type {any} */ event) => setChosen(event.target.value)}>
-          ${state.nodes.map((each) => html`<option value=${each.namespace} selected=${each.namespace === namespace}>${each.name}</option>`)}</select></${Field}>
+          ${nodes.map((each) => html`<option value=${each.namespace} selected=${each.namespace === namespace}>${each.name}</option>`)}</select></${Field}>
         <${Field} id="new-platform" label=${text("guest.platform")}><select id="new-platform" onChange=${(/** @type {any} */ event) => setPlatform(event.target.value)}>
           ${found.services.map((/** @type {any} */ each) => html`<option value=${each.class} selected=${each === service}>${prefixOf(each.class)}</option>`)}</select></${Field}></div>
         ${service ? html`<${Form} key=${service.href} namespace=${namespace} offer=${found} service=${service} />` : html`<p class="soft">${text("templates.no-platform")}</p>`}`;

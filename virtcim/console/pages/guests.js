@@ -2,7 +2,7 @@
 import { ACTIONS, actOnAll } from "../actions.js";
 import { guestLink } from "../links.js";
 import { html, useMemo, useRef, useState } from "../parts.js";
-import { fillSoon, may, state, useAllFigures, useAppState, useSeen } from "../state.js";
+import { fillSoon, may, mayAnywhere, state, useAllFigures, useAppState, useSeen } from "../state.js";
 import { bytesText, durationText, numberText, percentText, text } from "../texts.js";
 import { Dialog, Panel, State } from "../ui/basics.js";
 import { Screens } from "../ui/screens.js";
@@ -74,8 +74,9 @@ export function Guests({ options, of }) {
     return all.filter((guest) => (!wanted || String(guest.state) === wanted) && matches(guest, words));
   }, [all, search, wanted]);
   const columns = useMemo(() => COLUMNS.filter((each) => shown.includes(each.name)), [shown]);
-  const chosen = marked.size ? found.filter((each) => marked.has(each.href) && may(each.namespace, "operate")) : [];
-  const mark = useMemo(() => (/** @type {any} */ guest) => html`<input type="checkbox" aria-label=${text("bulk.select", { name: guest.name })}
+  const chosen = marked.size ? found.filter((each) => marked.has(each.href)) : [];
+  const isActedOn = all.some((each) => may(each.namespace, "operate"));
+  const mark = useMemo(() => (/** @type {any} */ guest) => may(guest.namespace, "operate") && html`<input type="checkbox" aria-label=${text("bulk.select", { name: guest.name })}
     checked=${marked.has(guest.href)} onChange=${(/** @type {any} */ event) => {
       const next = new Set(marked);
       if (event.target.checked) next.add(guest.href);
@@ -108,7 +109,7 @@ export function Guests({ options, of }) {
     <div class="head"><h1>${text("page.guests")}</h1>
       <span class="soft" role="status">${text("guest.count", { shown: found.length, all: all.length })}</span>
       ${!state.loaded && html`<span class="soft" aria-busy="true">${text("app.loading")}</span>`}
-      <div class="actions"><a class="button" href="#/create">${text("page.create")}</a></div>
+      ${mayAnywhere("administer") && html`<div class="actions"><a class="button" href="#/create">${text("page.create")}</a></div>`}
     </div>
     <div class="row panel">
       <label class="grow"><span class="hidden-label">${text("app.search")}</span>
@@ -131,14 +132,14 @@ export function Guests({ options, of }) {
     </div>
     ${chosen.length > 0 && html`<div class="row panel"><span>${text("bulk.selected", { count: chosen.length })}</span>
       ${ACTIONS.map((each) => html`<button class=${each.danger ? "danger" : ""} onClick=${() => setAsked(each)}>${text(`action.${each.name}`)}</button>`)}</div>`}
-    ${state.loaded && !all.length && html`<p>${text("guest.empty")} <a href="#/create">${text("page.create")}</a></p>`}
-    <${Table} label=${text("page.guests")} rows=${found} columns=${columns} rowKey=${(/** @type {any} */ guest) => guest.href} mark=${mark}
+    ${state.loaded && !all.length && html`<p>${text("guest.empty")} ${mayAnywhere("administer") && html`<a href="#/create">${text("page.create")}</a>`}</p>`}
+    <${Table} label=${text("page.guests")} rows=${found} columns=${columns} rowKey=${(/** @type {any} */ guest) => guest.href} mark=${isActedOn ? mark : undefined}
       onOrder=${setOrder} onSeen=${(/** @type {any[]} */ rows) => {
         seen.current = rows;
         if (rows.some((each) => each.brief)) fillSoon();
       }}
-      markAll=${html`<input type="checkbox" aria-label=${text("bulk.select-all")} checked=${found.length > 0 && chosen.length === found.length}
-        onChange=${(/** @type {any} */ event) => setMarked(new Set(event.target.checked ? found.map((each) => each.href) : []))} />`} />
+      markAll=${html`<input type="checkbox" aria-label=${text("bulk.select-all")} checked=${chosen.length > 0 && chosen.length === found.filter((each) => may(each.namespace, "operate")).length}
+        onChange=${(/** @type {any} */ event) => setMarked(new Set(event.target.checked ? found.filter((each) => may(each.namespace, "operate")).map((each) => each.href) : []))} />`} />
     ${pictures && html`<${Panel} title=${text("screens.title")}><${Screens} guests=${found} /></${Panel}>`}
     ${asked && html`<${Dialog} title=${`${text(`action.${asked.name}`)}: ${text("bulk.selected", { count: chosen.length })}`} onClose=${() => setAsked(null)}
       end=${html`<button class="main" onClick=${() => {

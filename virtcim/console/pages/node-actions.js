@@ -135,9 +135,11 @@ export function nodeActions(node, ask) {
   const alone = !node.href ? text("nodes.own") : state.nodes.length < 2 ? text("drain.alone") : "";
   const action = (/** @type {string} */ name, /** @type {string} */ label, /** @type {string} */ reason, /** @type {"" | "danger"} */ look = "") =>
     ({ name, label, reason, look, of: node.name, run: () => ask(name) });
+  const mayThere = may(node.namespace, "administer");
   return [
-    ...(may(node.namespace, "administer") ? [{ name: "create", label: text("page.create"), of: node.name, run: () => { location.hash = `#/create?node=${encodeURIComponent(node.namespace)}`; } }] : []),
-    ...(may("root/interop", "administer") ? [action("drain", text("drain.action"), alone), action("edit", text("app.edit"), fixed), action("remove", text("app.delete"), fixed, "danger")] : []),
+    ...(mayThere ? [{ name: "create", label: text("page.create"), of: node.name, run: () => { location.hash = `#/create?node=${encodeURIComponent(node.namespace)}`; } }] : []),
+    ...(mayThere && may("root/interop", "administer") ? [action("drain", text("drain.action"), alone)] : []),
+    ...(may("root/interop", "administer") ? [action("edit", text("app.edit"), fixed), action("remove", text("app.delete"), fixed, "danger")] : []),
   ];
 }
 

@@ -3,7 +3,7 @@ import * as api from "../api.js";
 import { guestLink, nodeLink } from "../links.js";
 import { html } from "../parts.js";
 import { poolsOf } from "../pools.js";
-import { nodesByGroup, state, useAllFigures, useAppState } from "../state.js";
+import { mayAnywhere, nodesByGroup, state, useAllFigures, useAppState } from "../state.js";
 import { bytesText, numberText, percentText, text, timeText } from "../texts.js";
 import { Bar, Facts, Panel, State, useRead } from "../ui/basics.js";
 import { poolBytes } from "../values.js";
@@ -56,7 +56,7 @@ export function Overview() {
   const head = html`<div class="head"><h1>${text("page.overview")}</h1></div>`;
   if (!state.loaded && !guests.length) return html`${head}<p class="soft" aria-busy="true">${text("app.loading")}</p>`;
   return html`${head}
-    ${!guests.length && html`<p>${text("guest.empty")} <a class="button" href="#/create">${text("page.create")}</a></p>`}
+    ${!guests.length && html`<p>${text("guest.empty")} ${mayAnywhere("administer") && html`<a class="button" href="#/create">${text("page.create")}</a>`}</p>`}
     <div class="grid">
       <section class="panel"><h2>${text("overview.guests")}</h2><div class="big">${text("overview.running", { running: sums.running, all: sums.all })}</div></section>
       <section class="panel"><h2>${text("overview.memory")}</h2><div class="big">${bytesText(sums.memory)}</div></section>

@@ -45,17 +45,18 @@ export function Snapshots({ guest }) {
     SnapshotType: KINDS[/** @type {"full" | "disk"} */ (kind)],
     ...(name ? { SnapshotSettings: { class: `${prefixOf(guest.className)}_VirtualSystemSnapshotSettingData`, properties: { ElementName: name } } } : {}),
   });
+  const editable = may(guest.namespace, "administer");
   return html`<${Read} of=${snapshots}>${(/** @type {any} */ { found, parents }) => {
     const branch = (/** @type {any} */ parent) => {
       const own = found.filter((/** @type {any} */ each) => (found.some((/** @type {any} */ other) => other.path === parents.get(each.path)) ? parents.get(each.path) : null) === parent);
       return own.length > 0 && html`<ul>${own.map((/** @type {any} */ each) => html`<li key=${each.path}>
         <div class="row"><span class="grow"><b>${each.properties.ElementName ?? each.properties.InstanceID}</b> <span class="soft">${timeText(each.properties.CreationTime)}</span></span>
-          <button onClick=${() => setAsked({ what: "apply", each })}>${text("snapshots.apply")}</button>
-          <button class="danger" onClick=${() => setAsked({ what: "delete", each })}>${text("snapshots.delete")}</button></div>
+          ${editable && html`<button onClick=${() => setAsked({ what: "apply", each })}>${text("snapshots.apply")}</button>
+            <button class="danger" onClick=${() => setAsked({ what: "delete", each })}>${text("snapshots.delete")}</button>`}</div>
         ${branch(each.path)}</li>`)}</ul>`;
     };
     return html`<${Panel} title=${text("guest.tab.snapshots")}>
-      ${may(guest.namespace, "administer") && html`<p><button class="main" onClick=${() => setAsked({ what: "create" })}>${text("snapshots.create")}</button></p>`}
+      ${editable && html`<p><button class="main" onClick=${() => setAsked({ what: "create" })}>${text("snapshots.create")}</button></p>`}
       ${found.length === 0 ? html`<p class="soft">${text("snapshots.none")}</p>` : html`<div class="tree">${branch(null)}</div>`}
       ${asked?.what === "create" && html`<${Dialog} title=${text("snapshots.create")} onClose=${() => setAsked(null)}
         end=${html`<button class="main" onClick=${create}>${text("snapshots.create")}</button>`}>

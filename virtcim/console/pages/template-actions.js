@@ -2,7 +2,7 @@
 import * as api from "../api.js";
 import { html, useState } from "../parts.js";
 import { demand } from "../settings.js";
-import { loadNodes, may, state, tell } from "../state.js";
+import { loadNodes, may, mayAnywhere, state, tell } from "../state.js";
 import { text } from "../texts.js";
 import { setValue } from "../toml.js";
 import { Chooser } from "../ui/actions.js";
@@ -37,7 +37,8 @@ async function provision(template, namespace, name, parameters) {
 
 /** @param {{template: any, close: () => void, done?: () => void}} props done: is called in place of `close` once guests are being made */
 export function ProvisionForm({ template, close, done = close }) {
-  const [namespace, setNamespace] = useState(state.nodes[0]?.namespace ?? "root/virt");
+  const nodes = state.nodes.filter((each) => may(each.namespace, "administer"));
+  const [namespace, setNamespace] = useState(nodes[0]?.namespace ?? "root/virt");
   const [typed, setTyped] = useState(/** @type {Record<string, string>} */ ({ count: "1" }));
   const [refusal, setRefusal] = useState("");
   const [busy, setBusy] = useState(false);
@@ -81,7 +82,7 @@ export function ProvisionForm({ template, close, done = close }) {
     ${refusal && html`<div class="notice bad" role="alert">${refusal}</div>`}
     <form onSubmit=${send}>
       <${Field} id="make-where" label=${text("create.where")}><select id="make-where" onChange=${(/** @type {any} */ event) => setNamespace(event.target.value)}>
-        ${state.nodes.map((each) => html`<option value=${each.namespace} selected=${each.namespace === namespace}>${each.name}</option>`)}</select></${Field}>
+        ${nodes.map((each) => html`<option value=${each.namespace} selected=${each.namespace === namespace}>${each.name}</option>`)}</select></${Field}>
       <${Field} id="make-name" label=${text("guest.name")}><input id="make-name" required value=${typed.name ?? ""} onInput=${input("name")} /></${Field}>
       <${Field} id="make-count" label=${text("templates.count")}><input id="make-count" type="number" min="1" max="100" value=${typed.count} onInput=${input("count")} /></${Field}>
       ${asked.filter((each) => !RARE.includes(each.name)).map(field)}
@@ -107,7 +108,7 @@ export function templateActions(template, ask) {
     ({ name, label, reason, look, of: nameOf(template), run: () => ask(name) });
   return [
     ...(may("root/interop", "administer") ? [action("edit", text("app.edit"), fixed), action("remove", text("app.delete"), fixed, "danger"), action("copy", text("templates.copy"))] : []),
-    ...(state.nodes.some((each) => may(each.namespace, "administer")) ? [action("provision", text("templates.provision"), "", "main")] : []),
+    ...(mayAnywhere("administer") ? [action("provision", text("templates.provision"), "", "main")] : []),
   ];
 }
 
