@@ -76,6 +76,19 @@ def test_a_server_that_was_started_anew_is_gone_on_with(
         connection.lookupByName("first").destroy()
 
 
+def test_a_page_that_is_opened_first_while_the_server_is_away_comes_with_it(open_page: Open, relay: Relay) -> None:
+    page = open_page("#/guests", at=relay.url, away=True)
+    expect(page.get_by_role("link", name="first", exact=True).first).to_be_visible()
+    relay.cut()
+    expect(page.get_by_text(AWAY)).to_be_visible()
+    page.evaluate("location.hash = '#/storage'")
+    expect(page.get_by_text("Reading…")).to_be_visible()
+    page.wait_for_timeout(1000)
+    relay.mend()
+    expect(page.get_by_role("heading", level=1, name="Storage")).to_be_visible()
+    expect(page.get_by_text("Reading…")).to_have_count(0)
+
+
 def test_all_sessions_are_ended_from_the_page_about(open_page: Open) -> None:
     other, page = open_page("#/networks", away=True), open_page(away=True)
     page.get_by_role("link", name="About").click()

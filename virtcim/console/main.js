@@ -34,6 +34,9 @@ const MENU = ["overview", "guests", "create", "nodes", "storage", "networks", "t
 /** Seconds between two readings of the figures, while the page is seen. */
 const FIGURES = 5;
 
+/** Milliseconds after which a page is fetched again that could not be, as while the server is away. */
+const AGAIN = 2000;
+
 const THEME = "virtcim-theme";
 
 /** @param {string} name */
@@ -47,13 +50,21 @@ chooseTheme(localStorage.getItem(THEME) ?? "auto");
 /** @param {{address: ReturnType<typeof readAddress>}} props */
 function Page({ address }) {
   const [loaded, setLoaded] = useState(/** @type {Record<string, any>} */ ({}));
+  const [tries, setTries] = useState(0);
   const [error, forget] = useErrorBoundary();
   const name = address.page;
   useEffect(() => {
+    let open = true;
     forget();
     if (LATER[name] && !loaded[name])
-      LATER[name]().then((page) => setLoaded((/** @type {any} */ before) => ({ ...before, [name]: page })));
-  }, [name]);
+      LATER[name]().then(
+        (page) => setLoaded((/** @type {any} */ before) => ({ ...before, [name]: page })),
+        () => setTimeout(() => open && setTries(tries + 1), AGAIN),
+      );
+    return () => {
+      open = false;
+    };
+  }, [name, tries]);
   if (error) return html`<div class="notice bad" role="alert">${text("app.error", { detail: String(error) })}</div>`;
   /** @type {Record<string, any>} */
   const pages = { overview: Overview, guests: Guests, ...loaded };
