@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
+from string import ascii_lowercase
 
 import pytest
 
@@ -12,7 +14,7 @@ from virtcim.libhelper.documents.domain import Controller, Disk
 from virtcim.libhelper.states import DomainState
 from virtcim.providers.base import Element
 from virtcim.providers.interface import LayeredProperties
-from virtcim.providers.layers import MAX_LAYOUTS, Layers
+from virtcim.providers.layers import MAX_LAYOUTS, MAX_SORTS, Layers
 from virtcim.providers.Virt_ComputerSystem import ComputerSystem
 
 COPIES = 4
@@ -66,12 +68,42 @@ def test_guests_share_the_values_of_what_they_have_alike() -> None:
     assert [each["InstanceID"] for each in found] == [f"{name}/mouse:ps2" for name in "abcd"]
 
 
+def settings_of(*devices: str, base: str) -> list[Element]:
+    """The settings of a kind, of guests that have one of these devices each."""
+    host = hypervisor("KVM")
+    for number, device in enumerate(devices):
+        host.put(domain_xml(f"g{number:03}", device))
+    found = Served([(platform("KVM"), host)]).instances(f"KVM_{base}ResourceAllocationSettingData")
+    return [each for each in found if isinstance(each, Element)]
+
+
 def test_what_is_of_one_guest_only_is_its_own() -> None:
-    disks = {name: f"<disk><source file='/{name}'/><target dev='vda'/></disk>" for name in "ab"}
-    one, other = (resource(served("KVM", domain_xml(name, disk)), "Disk") for name, disk in disks.items())
+    numbers = range(2 * MAX_SORTS)
+    settings = settings_of(
+        *(f"<disk><source file='/{each}'/><target dev='vda'/></disk>" for each in numbers), base="Disk"
+    )
+    found = [layered(each) for each in settings]
+    assert [each["Address"] for each in found] == [f"/{each}" for each in numbers]
+    *_, one, other = found
     assert one.shared is other.shared
-    assert "VirtualDevice" in one.own
-    assert (one["Address"], other["Address"]) == ("/a", "/b")
+    assert "VirtualDevice" in one.shared.values
+    assert "Address" in one.own
+
+
+def test_sorts_of_devices_are_told_from_each_other() -> None:
+    kinds = itertools.product(("raw", "qcow2"), ("none", "writeback"), ascii_lowercase)
+    settings = settings_of(
+        *(
+            f"<disk><driver type='{form}' cache='{cache}'/><source file='/{number}'/><target dev='vd{letter}'/></disk>"
+            for number, (form, cache, letter) in enumerate(kinds)
+        ),
+        base="Disk",
+    )
+    for setting in settings:
+        assert layered(setting) == setting.table.values_of(setting)
+    sorts = {id(layered(setting).shared): layered(setting).shared for setting in settings}
+    assert 2 <= len(sorts) <= MAX_SORTS
+    assert {sort.values["DriverType"] for sort in sorts.values()} == {"raw", "qcow2"}
 
 
 def test_a_getter_that_fails_is_asked_for_each_instance() -> None:

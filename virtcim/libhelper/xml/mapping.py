@@ -82,7 +82,9 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 class FrozenDict(dict[str, str]):
     """A dictionary that does not change, so that it can be shared."""
 
-    __slots__ = ()
+    __slots__ = ("_hash",)
+
+    _hash: int
 
     def _refuse(self, *_args: Any, **_options: Any) -> NoReturn:
         raise TypeError("this mapping does not change")
@@ -90,7 +92,11 @@ class FrozenDict(dict[str, str]):
     __setitem__ = __delitem__ = clear = pop = popitem = setdefault = update = __ior__ = _refuse
 
     def __hash__(self) -> int:  # type: ignore[override]
-        return hash(frozenset(self.items()))
+        try:
+            return self._hash
+        except AttributeError:
+            self._hash = hash(frozenset(self.items()))
+            return self._hash
 
     def __reduce__(self) -> tuple[type[FrozenDict], tuple[dict[str, str]]]:
         return FrozenDict, (dict(self),)
@@ -694,21 +700,24 @@ class ElementName(Field[str]):
 
 
 class NotedLayout(dict[str, int]):
-    """A layout that takes down whether a value was looked for and found.
+    """A layout that takes down which values were looked for and found.
 
     Attributes:
-        is_used: whether one was.
+        used: the names of their fields.
     """
 
-    is_used = False
+    def __init__(self, layout: Mapping[str, int]) -> None:
+        super().__init__(layout)
+        self.used: set[str] = set()
 
     def get(self, name: str, default: Any = None) -> Any:
         place = super().get(name, default)
-        self.is_used = self.is_used or place is not None
+        if place is not None:
+            self.used.add(name)
         return place
 
     def items(self) -> Any:
-        self.is_used = True
+        self.used.update(self)
         return super().items()
 
 
@@ -808,11 +817,15 @@ class Mapped(metaclass=_MappedType):
         return self._layout
 
     def noted(self) -> tuple[Self, NotedLayout]:
-        """The same object once more, with what takes down whether a value that the document holds is read from it."""
+        """The same object once more, with what takes down which values that the document holds are read from it."""
         made, layout = object.__new__(type(self)), NotedLayout(self._layout)
         _set_layout(made, layout)
         _set_values(made, self._values)
         return made, layout
+
+    def pick(self, choose: Callable[[tuple[Any, ...]], T]) -> T:
+        """What is chosen of the values that the document holds, each of which stands in its place of the layout."""
+        return choose(self._values)
 
     def as_dict(self) -> dict[str, Any]:
         """The fields that the document holds, by name."""
