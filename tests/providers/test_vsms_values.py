@@ -141,6 +141,10 @@ NETWORK = {"NetworkType": "bridge", "NetworkName": "br0"}
             {"NetworkType": "direct", "SourceDevice": "eth0", "NetworkMode": "vepa"},
             {"type": "direct", "source_dev": "eth0", "source_mode": "vepa"},
         ),
+        (
+            {"NetworkType": "vhostuser", "SourceDevice": "eth0", "BackendType": "passt"},
+            {"type": "vhostuser", "source_dev": "eth0", "source_path": None, "backend_type": "passt"},
+        ),
         ({"NetworkType": "ethernet", "VirtualDevice": "tap7"}, {"type": "ethernet", "target_dev": "tap7"}),
         (
             {**NETWORK, "Reservation": 1000, "Limit": 2000},
@@ -443,6 +447,11 @@ def test_a_container_is_lent_something_else() -> None:
         (lent,) = changed(xml, "Disk", "/srv", Address="/home").devices
         held = {name: value for name, value in lent.as_dict().items() if name.startswith(("source", "driver", "type"))}
         assert held == {"type": "mount", "source_dir": "/home"}
+
+
+def test_a_device_of_the_host_is_behind_no_virtual_switch() -> None:
+    with pytest.raises(ValueRefusedError, match="SourceDevice means nothing"):
+        added_device("Net", NetworkType="vhostuser", SourceDevice="eth0", HostResource=["unix:///run/switch"])
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ class NetworkSetting(ResourceSetting[Interface]):
 def _network_name(setting: NetworkSetting) -> str | None:
     device = setting.device
     name: str | None = device.source_network or device.source_bridge or device.source_dev or device.source_name
-    return None if device.type in ("vdpa", "user") else name
+    return None if device.type in ("vdpa", "user", "vhostuser") else name
 
 
 def _connection(setting: NetworkSetting) -> list[str] | None:
@@ -193,7 +193,7 @@ NetworkSetting.table = device_table(
         f"{Interface.field_path('source_dev')}, {Interface.field_path('source_name')}",
         write_connection,
     ),
-    _only("SourceDevice", Interface.source_dev, "direct", "user"),
+    _only("SourceDevice", Interface.source_dev, "direct", "user", "vhostuser"),
     _only("NetworkMode", Interface.source_mode, "direct", "vhostuser"),
     Property(
         "HostResource",

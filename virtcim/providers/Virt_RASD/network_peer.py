@@ -12,10 +12,12 @@ from virtcim.providers.imageurls import pci_address, read_pci_address, socket_of
 if TYPE_CHECKING:
     from virtcim.libhelper.documents.domain import Interface
 
-__all__ = ["PEERS", "host_resource"]
+__all__ = ["PEERS", "host_resource", "user_source"]
 
 _MODES = frozenset({"client", "server"})
 _LAST_PORT = 65535
+_PASST = "passt"
+"""The program that can take the place of a virtual switch, with no socket of its own."""
 _SCHEMES = {"server": "tcp", "client": "tcp", "mcast": "udp", "udp": "udp"}
 """By type of interface, how packets reach the other guests."""
 
@@ -69,7 +71,19 @@ def _pci(draft: Draft) -> dict[str, object]:
     return {"source_address": {"type": "pci", **address}}
 
 
+def user_source(draft: Draft) -> dict[str, object]:
+    """The device of the host through which the traffic of a program of its user leaves, where that is chosen."""
+    own = draft.base.source_dev if draft.base.type in ("user", "vhostuser") else None
+    return {"source_dev": draft.given.get("SourceDevice", own) or None}
+
+
 def _switch(draft: Draft) -> dict[str, object]:
+    if "HostResource" not in draft.given and draft.given.get("BackendType", draft.base.backend_type) == _PASST:
+        return user_source(draft)
+    if draft.given.get("SourceDevice"):
+        raise ValueRefusedError(
+            "SourceDevice means nothing to an interface of type vhostuser with a socket of its own", contradiction=True
+        )
     urls = _given(draft, "vhostuser")
     own = draft.base if draft.base.type == "vhostuser" else None
     mode = draft.given.get("NetworkMode", (own and own.source_mode) or "client")

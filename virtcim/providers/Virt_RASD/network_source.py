@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from virtcim.libhelper.documents.domain import DomainConfig, Interface
 from virtcim.providers.drafts import Draft, ValueRefusedError, Writer
 from virtcim.providers.units import rate_in
-from virtcim.providers.Virt_RASD.network_peer import PEERS
+from virtcim.providers.Virt_RASD.network_peer import PEERS, user_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ __all__ = [
 _MODES = frozenset({"vepa", "bridge", "private", "passthrough"})
 _MEANT_FOR = {
     "NetworkName": frozenset({"bridge", "network", "direct"}),
-    "SourceDevice": frozenset({"direct", "user"}),
+    "SourceDevice": frozenset({"direct", "user", "vhostuser"}),
     "NetworkMode": frozenset({"direct", "vhostuser"}),
     "HostResource": frozenset(PEERS),
 }
@@ -245,12 +245,6 @@ def _direct(draft: Draft) -> dict[str, object]:
     return {"source_dev": device, "source_mode": mode}
 
 
-def _user(draft: Draft) -> dict[str, object]:
-    """The device of the host through which the traffic of the emulator leaves, where that is chosen."""
-    own = draft.base.source_dev if draft.base.type == "user" else None
-    return {"source_dev": draft.given.get("SourceDevice", own) or None}
-
-
 def _none(draft: Draft) -> dict[str, object]:
     return {}
 
@@ -259,7 +253,7 @@ _SOURCES: dict[str, Callable[[Draft], dict[str, object]]] = {
     "bridge": _bridge,
     "network": _network,
     "direct": _direct,
-    "user": _user,
+    "user": user_source,
     "ethernet": _none,
     **PEERS,
 }

@@ -114,7 +114,7 @@ class Interface(VirtualPort, Bandwidth, Vlan, GuestNetwork, Teaming, Rom, Virtio
             ),
         ),
         # What the guest is told of its addresses, only QEMU's own network tells it.
-        Replacement(fields=("type",), takes=("ip", "route"), among=frozenset({"user"})),
+        Replacement(fields=("type",), takes=("ip", "route"), among=frozenset({"user", "vhostuser"})),
         # The network card of the host that takes the place of another one while that one is there.
         Replacement(fields=("type",), takes=("teaming",), among=frozenset({"hostdev"})),
         # A guaranteed rate is given out by a network of libvirt.
