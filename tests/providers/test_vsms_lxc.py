@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import pywbem
 from lxml import etree
 
-from tests.bed import Libvirtd, Server
+from tests.bed import Libvirtd, Server, wait_until
 from tests.conftest import Guests
 from tests.xpath import nodes
 
@@ -74,3 +75,55 @@ def test_a_running_container_is_told_at_its_next_start(
     }
     assert shown[f"LXC:{name}/defined"] == [3, 2, 123]
     assert shown[f"LXC:{name}"] != [3, 2, 123]
+
+
+WHOLE = """<domain type='lxc'><name>whole</name><memory>65536</memory><vcpu>3</vcpu>
+<cputune><shares>512</shares><period>100000</period><quota>50000</quota></cputune>
+<os><type>exe</type><init>/bin/sh</init></os><devices>
+<filesystem type='mount'><source dir='{0}'/><target dir='/'/></filesystem>
+<filesystem type='bind'><source dir='{0}'/><target dir='/mnt'/><readonly/></filesystem>
+<filesystem type='file'><driver type='loop' format='raw'/><source file='{0}/image'/><target dir='/srv'/></filesystem>
+<filesystem type='ram'><source usage='1024' units='KiB'/><target dir='/tmp'/></filesystem>
+<interface type='ethernet'><mac address='00:16:3e:00:00:01'/><guest dev='eth7'/></interface>
+<console type='pty'/>
+</devices></domain>"""
+
+
+def test_all_that_is_shown_of_a_container_makes_another_one(
+    wbem: pywbem.WBEMConnection, libvirtd: Libvirtd, tmp_path: Path
+) -> None:
+    """Its terminal is a graphical console as well, which no container has by itself."""
+    (tmp_path / "image").write_bytes(bytes(1 << 20))
+    libvirtd.define(WHOLE.format(tmp_path), "lxc")
+    name = "LXC_VirtualSystemSettingData"
+    wait_until(lambda: [each["InstanceID"] for each in wbem.EnumerateInstanceNames(name)] == ["LXC:whole"])
+    (system,) = wbem.EnumerateInstances(name)
+    system["VirtualSystemIdentifier"] = system["ElementName"] = "again"
+    del system["UUID"]
+    resources = wbem.EnumerateInstances("CIM_ResourceAllocationSettingData")
+    assert {each.classname for each in resources} >= {
+        "LXC_GraphicsResourceAllocationSettingData",
+        "LXC_ConsoleResourceAllocationSettingData",
+    }
+    code, _ = wbem.InvokeMethod("DefineSystem", SERVICE, SystemSettings=system, ResourceSettings=resources)
+    assert code == 0
+    one, other = (definition(libvirtd, each, "--inactive") for each in ("whole", "again"))
+    for path in ("vcpu", "cputune", "devices"):
+        assert [etree.tostring(each) for each in nodes(one, path)] == [
+            etree.tostring(each) for each in nodes(other, path)
+        ]
+
+
+def test_a_container_is_limited_as_a_whole(wbem: pywbem.WBEMConnection, libvirtd: Libvirtd) -> None:
+    """However many processors its definition names, it has one quota."""
+    libvirtd.define(WHOLE.format("/tmp"), "lxc")
+    name = "LXC_ProcResourceAllocationSettingData"
+    wait_until(lambda: [each["InstanceID"] for each in wbem.EnumerateInstanceNames(name)] == ["whole/proc"])
+    (processors,) = wbem.EnumerateInstances(name)
+    assert processors["Limit"] == 50
+    processors["Limit"] = pywbem.Uint64(200)
+    assert wbem.InvokeMethod("ModifyResourceSettings", SERVICE, ResourceSettings=[processors])[0] == 0
+    assert nodes(definition(libvirtd, "whole", "--inactive"), "cputune/quota/text()") == ["200000"]
+    processors["VirtualQuantity"] = pywbem.Uint64(2)
+    with pytest.raises(pywbem.CIMError, match="VirtualQuantity"):
+        wbem.InvokeMethod("ModifyResourceSettings", SERVICE, ResourceSettings=[processors])

@@ -10,6 +10,7 @@ from virtcim.providers.options import PROCESSOR_PATHS, with_options
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
 from virtcim.providers.Virt_RASD.processor_share import (
     CHOSEN,
+    limited_processors,
     write_host_processors,
     write_limit,
     write_maximum,
@@ -40,7 +41,8 @@ def _limit(setting: ProcessorSetting) -> int | None:
     quota = config.cputune_quota
     if quota is None or quota <= 0:
         return None
-    return int(quota * 100 * (config.vcpu_current or 1) // (config.cputune_period or _DEFAULT_PERIOD))
+    processors = limited_processors(config.type, config.vcpu_current)
+    return int(quota * 100 * processors // (config.cputune_period or _DEFAULT_PERIOD))
 
 
 def _units(setting: ProcessorSetting) -> str | None:

@@ -11,6 +11,7 @@ from virtcim.providers.drafts import Draft, ValueRefusedError
 __all__ = [
     "CHOSEN",
     "DEFAULT_PERIOD",
+    "limited_processors",
     "write_host_processors",
     "write_limit",
     "write_maximum",
@@ -47,7 +48,7 @@ def write_processors(draft: Draft, value: int) -> None:
 
     More than the greatest number raises that one, too, unless the client names it.
     """
-    if draft.context.platform.containers:
+    if draft.context.platform.containers and not draft.is_new:
         raise ValueRefusedError("ProcRASD field VirtualQuantity not valid for LXC")
     if not value:
         raise ValueRefusedError("VirtualQuantity: a guest has at least one processor")
@@ -89,17 +90,20 @@ _UNITS = frozenset({"percent", "%", "processors", "count"})
 templates have them beside a Limit in per cent."""
 
 
+def limited_processors(domain_type: str | None, count: int | None) -> int:
+    """How many processors have the quota of a guest, each of them: a container has one for all that runs in it."""
+    return 1 if domain_type == "lxc" else count or 1
+
+
 def write_limit(draft: Draft, value: int) -> None:
     """Limit: per cent of one host processor for all virtual processors together; 0 for none."""
-    if draft.context.platform.containers:
-        raise ValueRefusedError("ProcRASD field Limit not valid for LXC")
     units = draft.given.get("AllocationUnits")
     if units is not None and units.strip().casefold() not in _UNITS:
         raise ValueRefusedError(f"Unknown AllocationUnits {units} of Limit: it is in percent")
     if not value:
         draft.put("cputune_quota", None)
         return
-    processors = draft.now("vcpu_current") or draft.now("vcpu") or 1
+    processors = limited_processors(draft.context.config.type, draft.now("vcpu_current") or draft.now("vcpu"))
     period = draft.now("cputune_period") or DEFAULT_PERIOD
     quota = -(-value * period // (100 * processors))
     if quota < _LEAST_QUOTA:

@@ -209,7 +209,8 @@ class Definition:
                     draft = write_guest_wide(self.document, self._context, wanted)
                     self.confirmation.add(wanted.kind.name, draft, None)
                 else:
-                    self._check_platform(wanted)
+                    if wanted not in before and wanted not in before.values():
+                        self._check_platform(wanted)  # a terminal is one console, under whichever names it is listed
                     same = made.get(before[wanted]) if wanted in before else None
                     device, draft = add_device(self.document, self._context, wanted, same)
                     self.confirmation.add(device.tag, draft, device)
