@@ -13,6 +13,7 @@ import libvirt
 import pytest
 import pywbem
 
+from tests.bed import wait_until
 from tests.cimom.harness import RawClient, Response, RunningServer, class_name, instance_name, intrinsic
 from tests.cmpi.broker import Broker
 from tests.frontends.adapters import Adapter, CIMXMLAdapter, CMPIAdapter
@@ -436,6 +437,20 @@ def test_input_devices_of_containers_are_left_out(served: Served, classes: Class
     assert len(settings_sent("KVM")) == 2
 
 
+def test_what_does_not_count_beside_an_address(served: Served, classes: ClassStore) -> None:  # noqa: F811
+    drop_in = LibvirtCim(Core(served.catalog, classes, ServerSettings()), DROP_IN)
+
+    def meant(kind: str, **properties: Any) -> set[str]:
+        setting = EmbeddedInstance(f"KVM_{kind}ResourceAllocationSettingData", properties)
+        request: Any = drop_in.translate_request(invoke("AddResourceSettings", ResourceSettings=[setting]))
+        return set(request.arguments["ResourceSettings"][0].properties)
+
+    assert meant("Graphics", IsIPv6Only=True, Address="127.0.0.1:-1") == {"Address"}
+    assert meant("Graphics", IsIPv6Only=True) == {"IsIPv6Only"}
+    assert meant("Disk", PoolID="DiskPool/other", Address="/images/a") == {"Address"}
+    assert meant("Disk", PoolID="DiskPool/images", Address="a") == {"PoolID", "Address"}
+
+
 def test_what_is_no_uuid_is_not_taken_for_one(driver: PoolService, classes: ClassStore) -> None:  # noqa: F811
     core = Core(driver.catalog, classes, ServerSettings())
     settings = {"VirtualSystemIdentifier": "made", "UUID": "256"}
@@ -456,6 +471,7 @@ def test_templates_are_taken_when_they_are_sent(
     classes: ClassStore,  # noqa: F811
 ) -> None:
     drop_in = LibvirtCim(Core(driver.catalog, classes, ServerSettings()), DROP_IN)
+    wait_until(driver.hypervisor.inventory.networks)
     source = path("Test_AllocationCapabilities", InstanceID=pool)
     found: Any = drop_in.execute(
         Associators(namespace=VIRT, path=source, filter=AssociationFilter("Test_SettingsDefineCapabilities"))

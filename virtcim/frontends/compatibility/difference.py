@@ -47,6 +47,7 @@ class Difference:
             end and the true properties.
         associations: for an association class, what takes the place of an association that declares it.
         sent: for properties of a class, functions of the value that a client sends to what it means.
+        uncounted: for properties of a class that a client sends, whether they do not count beside the others.
         ignored: for a class and a method (in lower case), the parameters that are taken and not looked at.
         left_out: for a class and a method (in lower case), the classes (with their prefix) whose instances are taken in
             arrays and not looked at.
@@ -62,6 +63,7 @@ class Difference:
     references: Mapping[str, Callable[[str, Properties], Properties]] = field(default_factory=dict)
     associations: Mapping[str, Callable[[View, Association], Sequence[Association]]] = field(default_factory=dict)
     sent: Mapping[str, Mapping[str, Callable[[CIMValue], CIMValue]]] = field(default_factory=dict)
+    uncounted: Mapping[str, Mapping[str, Callable[[Properties], bool]]] = field(default_factory=dict)
     ignored: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     left_out: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     refusals: Mapping[tuple[str, str], Mapping[int, Callable[[InvokeMethod], CIMError]]] = field(default_factory=dict)

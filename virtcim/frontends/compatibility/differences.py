@@ -138,6 +138,14 @@ def _unit_of_limit(units: CIMValue) -> CIMValue:
     return None if isinstance(units, str) and units.strip().lower() == "processors" else units
 
 
+def _has_address(properties: Properties) -> bool:
+    return properties.get("Address") is not None
+
+
+def _has_path(properties: Properties) -> bool:
+    return str(properties.get("Address")).startswith("/")
+
+
 _KNOWN_SETTINGS = ("Proc", "Mem", "Disk", "Net", "Graphics", "Input", "Console", "Controller")
 _OTHER_SETTINGS = (
     *("", "Port", "HostDevice", "Video", "Audio", "MemoryModule", "Balloon"),
@@ -159,6 +167,10 @@ SETTINGS = Difference(
     sent={
         "NetResourceAllocationSettingData": {"AllocationUnits": _rate_of_libvirt},
         "ProcResourceAllocationSettingData": {"AllocationUnits": _unit_of_limit},
+    },
+    uncounted={
+        "DiskResourceAllocationSettingData": {"PoolID": _has_path},
+        "GraphicsResourceAllocationSettingData": {"IsIPv6Only": _has_address},
     },
 )
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 from virtcim.cimom.core import Core
 from virtcim.cimom.namespaces import normalized
@@ -27,6 +29,8 @@ from virtcim.schema.paths import parse_path
 
 __all__ = ["LibvirtCim"]
 
+Value = TypeVar("Value")
+
 POLL_INTERVAL = 0.1
 """Seconds between two looks at a job that a client waits for."""
 ASKED_PATIENCE = 5.0
@@ -49,10 +53,8 @@ class LibvirtCim(Translation):
         super().__init__(core, core.showing(lambda catalog: View(catalog, DIFFERENCES).catalog))
         self._settings = settings
         self._namespaces = frozenset(map(normalized, settings.namespaces))
-        sent = merged(each.sent for each in DIFFERENCES)
-        self._sent = {
-            base.lower(): {name.lower(): change for name, change in found.items()} for base, found in sent.items()
-        }
+        self._sent = _in_lower_case(merged(each.sent for each in DIFFERENCES))
+        self._uncounted = _in_lower_case(merged(each.uncounted for each in DIFFERENCES))
         self._ignored = {
             (base.lower(), method): names for each in DIFFERENCES for (base, method), names in each.ignored.items()
         }
@@ -101,10 +103,12 @@ class LibvirtCim(Translation):
     def _translate_scalar(self, value: CIMScalar | None) -> CIMScalar | None:
         if not isinstance(value, EmbeddedInstance):
             return value
-        changes = self._sent.get(base_of(value.class_name).lower(), {})
+        base = base_of(value.class_name).lower()
+        changes, tests = self._sent.get(base, {}), self._uncounted.get(base, {})
         properties: Properties = {
             name: changes[name.lower()](each) if name.lower() in changes else each
             for name, each in value.properties.items()
+            if name.lower() not in tests or not tests[name.lower()](value.properties)
         }
         return EmbeddedInstance(value.class_name, properties)
 
@@ -169,6 +173,11 @@ class LibvirtCim(Translation):
         result = self._executor.execute(look)
         assert isinstance(result, OneInstance)
         return result.instance.properties()
+
+
+def _in_lower_case(mapping: Mapping[str, Mapping[str, Value]]) -> dict[str, dict[str, Value]]:
+    """Write the names of classes and properties in lower case."""
+    return {base.lower(): {name.lower(): value for name, value in found.items()} for base, found in mapping.items()}
 
 
 def _method(request: InvokeMethod) -> tuple[str, str]:
