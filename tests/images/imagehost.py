@@ -23,6 +23,7 @@ class ImageHost:
         ranges: the first bytes that were asked for.
         break_after: by path, after how many bytes it breaks off, once.
         claims: by path, the Content-Length it tells.
+        shift: by how many bytes a part that it sends lies beside the one that was asked for.
         gate: while it is cleared, no body goes on beyond its first piece.
     """
 
@@ -34,6 +35,7 @@ class ImageHost:
         self.break_after: dict[str, int] = {}
         self.claims: dict[str, int] = {}
         self.ignores_ranges = False
+        self.shift = 0
         self.gate = threading.Event()
         self.gate.set()
         host = self
@@ -69,8 +71,11 @@ class ImageHost:
         begin = 0
         found = _RANGE.match(request.headers.get("Range", ""))
         if found and not self.ignores_ranges:
-            begin = int(found[1])
-            self.ranges.append(begin)
+            self.ranges.append(int(found[1]))
+            begin = int(found[1]) + self.shift
+            if begin >= len(content):
+                request.send_error(416)
+                return
             request.send_response(206)
             request.send_header("Content-Range", f"bytes {begin}-{len(content) - 1}/{len(content)}")
         else:

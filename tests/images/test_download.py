@@ -91,6 +91,20 @@ def test_a_download_begins_anew_where_the_server_knows_no_ranges(host: ImageHost
     assert (tmp_path / "image").read_bytes() == CONTENT
 
 
+def test_a_download_begins_anew_where_there_is_no_such_part(host: ImageHost, tmp_path: Path) -> None:
+    (tmp_path / "image").write_bytes(b"of a longer file" + CONTENT)
+    download(f"{host.url}/image", tmp_path / "image", LISTED, Work())
+    assert (tmp_path / "image").read_bytes() == CONTENT
+    assert host.asked["/image"] == 2
+
+
+def test_another_part_than_was_asked_for_is_not_taken(host: ImageHost, tmp_path: Path) -> None:
+    host.break_after["/image"] = 200_000
+    host.shift = 1
+    with pytest.raises(DownloadError, match="another part"):
+        download(f"{host.url}/image", tmp_path / "image", LISTED, Work())
+
+
 def test_what_is_larger_than_permitted_is_not_kept(host: ImageHost, tmp_path: Path) -> None:
     small = replace(LISTED, largest=100_000)
     with pytest.raises(DownloadError, match=r"images\.largest"):
@@ -262,6 +276,19 @@ def test_every_form_of_a_checksum_is_read(text: str) -> None:
 )
 def test_what_has_no_checksum_of_a_file_or_several_has_none(text: str) -> None:
     assert checksum_in(text, "image") is None
+
+
+@pytest.mark.parametrize(
+    ("sums", "text"), [(b"#" * ((1 << 20) + 1), "more than 1048576 bytes"), (None, "HTTP 404")], ids=["long", "missing"]
+)
+def test_without_the_file_of_checksums_no_image_is_fetched(
+    host: ImageHost, store: ImageStore, sums: bytes | None, text: str
+) -> None:
+    if sums is not None:
+        host.files["/SHA256SUMS"] = sums
+    with pytest.raises(ImageError, match=text):
+        store.fetch(ImageSource(url=f"{host.url}/image", checksum_url=f"{host.url}/SHA256SUMS"), Work())
+    assert host.asked["/image"] == 0
 
 
 def test_a_wrong_checksum_is_told_and_nothing_is_kept(host: ImageHost, store: ImageStore) -> None:
