@@ -324,6 +324,15 @@ def test_an_image_is_taken_in_piece_by_piece(store: ImageStore) -> None:
         store.finish(other, SHA256, "qcow2", "")
 
 
+def test_an_image_that_is_sent_is_no_larger_than_permitted(tmp_path: Path) -> None:
+    store = ImageStore(tmp_path / "images", Records[StoredImage](), replace(LISTED, largest=100_000))
+    name = store.begin()
+    store.write(name, 0, b"x" * 100_000)
+    with pytest.raises(ImageError, match=r"images\.largest"):
+        store.write(name, 100_000, b"x")
+    assert [path for path in store.directory.rglob("*") if path.is_file()] == []
+
+
 @pytest.mark.parametrize(
     ("format_", "content", "said"),
     [

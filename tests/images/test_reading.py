@@ -19,13 +19,14 @@ from hypothesis import strategies as st
 
 from tests.images.appliances import archive, descriptor, envelope, image, item, system, vmdk, write_archive
 from virtcim.images.appliances.archive import list_members
+from virtcim.images.appliances.description import Property
 from virtcim.images.appliances.descriptor import read_descriptor
 from virtcim.images.appliances.errors import ApplianceError
 from virtcim.images.appliances.images import check_image
 from virtcim.images.appliances.machine import settle_machine
 from virtcim.images.appliances.manifest import digest_of, write_manifest
 from virtcim.images.appliances.package import Limits, open_package
-from virtcim.images.appliances.properties import settle_properties
+from virtcim.images.appliances.properties import check_value, settle_properties
 from virtcim.images.appliances.units import bytes_per_unit
 from virtcim.libhelper.work import Work
 
@@ -530,6 +531,27 @@ def test_properties_are_held_against_their_types() -> None:
     with pytest.raises(ApplianceError) as caught:
         settle_properties(read, "", {"app.code": "secret"})
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "qualifiers", "right", "wrong"),
+    [
+        ("boolean", "", ("true", "False"), ("yes", "1", "")),
+        ("string", "MinLen(2) MaxLen(4)", ("ab", "abcd"), ("a", "abcde")),
+        ("sint16", "MinValue(-5), MaxValue(10)", ("-5", "10"), ("-6", "11")),
+        ("string", 'ValueMap{"a", "b c"}', ("a", "b c"), ("b", "c", "a, b c")),
+        ("string", "Unknown(1)", ("anything",), ()),
+    ],
+)
+def test_properties_are_held_against_their_qualifiers(
+    kind: str, qualifiers: str, right: tuple[str, ...], wrong: tuple[str, ...]
+) -> None:
+    wanted = Property("app.it", kind, qualifiers, is_configurable=True)
+    for value in right:
+        check_value(wanted, value)
+    for value in wrong:
+        with pytest.raises(ApplianceError, match=r"app\.it"):
+            check_value(wanted, value)
 
 
 def test_the_parents_of_a_disk_come_to_an_end() -> None:

@@ -16,7 +16,7 @@ from lxml import etree
 from virtcim.images.appliances.description import Appliance, Property, System
 from virtcim.images.appliances.errors import ApplianceError
 
-__all__ = ["environment_disc", "environment_text", "settle_properties"]
+__all__ = ["check_value", "environment_disc", "environment_text", "settle_properties"]
 
 _NAMESPACE = "http://schemas.dmtf.org/ovf/environment/1"
 _FILE = "ovf-env.xml"
