@@ -31,8 +31,14 @@ ALLOWED: dict[str, set[str]] = {
 }
 
 #: What every package may import of `virtcim` itself: its version, the declaration of classes whose objects do not
-#: change, and what goes first.
-EVERYBODYS = {"__version__", "immutable.immutable", "precedence.Precedence", "precedence.answers"}
+#: change, what goes first, and who starts threads.
+EVERYBODYS = {
+    "__version__",
+    "immutable.immutable",
+    "precedence.Precedence",
+    "precedence.answers",
+    "starter.start_elsewhere",
+}
 
 #: The folders of `frontends` that all front ends may import, and what these may import of each other.
 SHARED_BY_FRONT_ENDS: dict[str, set[str]] = {"http": set(), "reading": set()}

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from virtcim.frontends.http import workers
+from virtcim import starter
+from virtcim.app.inthread import in_thread
 from virtcim.frontends.http.admission import AnswerSizes, Memory, OverloadError, connections_to_close
 from virtcim.frontends.http.sending import CHUNK, COUNTED, Outgoing
 from virtcim.frontends.http.workers import PoolFullError, WorkerPool
@@ -247,20 +248,20 @@ def test_an_event_loop_does_not_wait_for_a_thread_that_starts(monkeypatch: pytes
 
     async def story() -> None:
         pool = WorkerPool(2, "test")
-        waiting = asyncio.create_task(pool.run(lambda: "done"))
+        waiting = [asyncio.ensure_future(pool.run(lambda: "done")), in_thread(lambda: "done")]
         await asyncio.sleep(0.05)  # the loop goes round
-        assert not waiting.done()
+        assert not any(each.done() for each in waiting)
         may_run.set()
-        assert await waiting == "done"
+        assert await asyncio.gather(*waiting) == ["done", "done"]
         pool.close()
 
-    WorkerPool(1, "test")
+    starter._starter()
     monkeypatch.setattr(threading, "Thread", Slow)
     asyncio.run(story())
 
 
 def test_a_thread_that_the_system_refuses_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "START_AGAIN", 0.01)
+    monkeypatch.setattr(starter, "AGAIN", 0.01)
     refusals = [3]
 
     class Refused(threading.Thread):
@@ -276,7 +277,7 @@ def test_a_thread_that_the_system_refuses_is_tried_again(monkeypatch: pytest.Mon
         await until(lambda: len(pool) == 0)
         pool.close()
 
-    WorkerPool(1, "test")
+    starter._starter()
     monkeypatch.setattr(threading, "Thread", Refused)
     asyncio.run(story())
     assert refusals == [-1]

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TypeVar
 
+from virtcim.starter import start_elsewhere
+
 __all__ = ["in_thread"]
 
 Result = TypeVar("Result")
@@ -25,5 +27,5 @@ def in_thread(work: Callable[[], Result]) -> asyncio.Future[Result]:
         except BaseException as error:
             future.set_exception(error)
 
-    threading.Thread(target=run, daemon=True).start()
+    start_elsewhere(threading.Thread(target=run, daemon=True))
     return asyncio.wrap_future(future)

@@ -8,28 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import logging
 import threading
-import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager, nullcontext
-from functools import lru_cache, partial
-from queue import SimpleQueue
+from functools import partial
 from typing import Any, TypeVar
 
 from virtcim.immutable import immutable
+from virtcim.starter import start_elsewhere
 
 __all__ = ["PoolFullError", "WorkerPool"]
 
 Result = TypeVar("Result")
 
-START_AGAIN = 1.0
-"""Seconds after which a thread that could not be started is tried again."""
-
 _NOTHING = nullcontext()
-
-_log = logging.getLogger(__name__)
 
 
 class PoolFullError(Exception):
@@ -76,7 +69,6 @@ class WorkerPool:
         self._idle = 0
         self._closed = False
         self._unattended: set[asyncio.Future[Any]] = set()
-        self._starting = _start_starter()
 
     def __len__(self) -> int:
         """Count what is under way or waits."""
@@ -107,7 +99,7 @@ class WorkerPool:
             elif self._threads < self._size:
                 self._threads += 1
                 name = f"{self._name}-{self._threads}"
-                self._starting.put(threading.Thread(target=self._work, name=name, daemon=True))
+                start_elsewhere(threading.Thread(target=self._work, name=name, daemon=True))
         return await future
 
     def call(self, work: Callable[[], object]) -> None:
@@ -179,35 +171,6 @@ class WorkerPool:
         with self._lock:
             self._closed = True
             self._lock.notify_all()
-
-
-@lru_cache(maxsize=1)
-def _start_starter() -> SimpleQueue[threading.Thread]:
-    """Start the thread that starts others: who starts one waits until it runs, which an event loop must not.
-
-    Returns:
-        takes the threads that are to be started.
-    """
-    asked: SimpleQueue[threading.Thread] = SimpleQueue()
-
-    def start_all() -> None:
-        while True:
-            thread = asked.get()
-            while not _is_started(thread):
-                time.sleep(START_AGAIN)
-
-    threading.Thread(target=start_all, name="starter", daemon=True).start()
-    return asked
-
-
-def _is_started(thread: threading.Thread) -> bool:
-    """Start a thread; False where the system lets this process have no more of them."""
-    try:
-        thread.start()
-    except RuntimeError as error:
-        _log.warning("Thread %s: %s; tried again in %g s", thread.name, error, START_AGAIN)
-        return False
-    return True
 
 
 def _take_one(counter: Counter[Hashable], holder: Hashable) -> None:
