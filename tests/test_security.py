@@ -416,6 +416,28 @@ def test_check_names_what_is_wrong(tmp_path: Path) -> None:
     assert "state directory" in warnings
 
 
+def test_check_of_the_audit_log(tmp_path: Path) -> None:
+    """What keeps a server from its start, or loses a change, is found before."""
+
+    def told(file: Path) -> tuple[str, str]:
+        config = tmp_path / "virtcim.toml"
+        config.write_text(f'uris = ["{URI}"]\nlisten = "127.0.0.1:0"\naudit_file = "{file}"\n')
+        _, lines = report("--config", config, "--state-dir", tmp_path / "state")
+        (found,) = [(each, line) for each in lines for line in lines[each] if line.startswith("audit")]
+        return found
+
+    absent, fifo, file = tmp_path / "absent" / "audit.log", tmp_path / "fifo", tmp_path / "audit.log"
+    expected = "expected a file that the user of the server may write to"
+    assert told(absent) == ("error", f"audit_file: {absent}: cannot be made in {absent.parent}; {expected}")
+    os.mkfifo(fifo)
+    assert told(fifo) == ("error", f"audit_file: {fifo}: No such device or address; {expected}")
+    assert told(file) == ("ok", f"audit log {file} will be made")
+    assert not file.exists()
+    file.write_text("a line\n")
+    assert told(file) == ("ok", f"audit log {file}")
+    assert file.read_text() == "a line\n"
+
+
 def test_check_of_a_scheme_that_nobody_serves(tmp_path: Path) -> None:
     status, lines = report("--uri", "foo:///x", "--state-dir", tmp_path / "new", "--listen", "127.0.0.1:0")
     assert status == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import errno
 import grp
 import json
 import logging
@@ -24,6 +25,7 @@ from virtcim.app.commands.selftest import ask_listeners, owner_of
 from virtcim.app.config import Settings, is_loopback, parse_auth, parse_listen
 from virtcim.app.layouts import LAYOUT, layout_of
 from virtcim.app.platforms import find_platforms, is_here
+from virtcim.app.privatefile import PrivateFile
 from virtcim.app.store import DATABASE
 from virtcim.frontends.http.listener import open_tcp
 from virtcim.frontends.http.tls import TLSSettings, make_context
@@ -122,6 +124,22 @@ def _state_directory(settings: Settings) -> Iterator[Finding]:
         yield error(
             f"state directory {directory}: {free // 1024} KiB are free; expected {LITTLE_SPACE // 1024} or more"
         )
+
+
+def _audit_log(settings: Settings) -> Iterator[Finding]:
+    """Look at the file of the audit log; none is made."""
+    if not settings.audit_file:
+        return
+    file = Path(settings.audit_file)
+    try:
+        if file.exists():
+            PrivateFile(str(file)).close()
+        elif not os.access(file.parent, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, f"cannot be made in {file.parent}")
+    except OSError as failure:
+        yield error(f"audit_file: {file}: {failure.strerror}; expected a file that the user of the server may write to")
+    else:
+        yield ok(f"audit log {file}{'' if file.exists() else ' will be made'}")
 
 
 def _database(file: Path) -> Iterator[Finding]:
@@ -365,6 +383,7 @@ def _pam(service: str) -> Iterator[Finding]:
 CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _user,
     _state_directory,
+    _audit_log,
     _addresses,
     _certificates,
     _authentication,
