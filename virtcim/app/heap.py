@@ -19,10 +19,10 @@ ARENAS = 1
 what is free in one is of no use to the others: 8 MiB of a server of 1,000 guests.  Python's own small objects are not
 in them, and its threads take turns, so they do not wait for each other there."""
 
-INTERVAL = 30.0
-"""Seconds between two times at which free pages are given back: half a minute after a start, or after everything was
-asked for, nobody needs them any more.  Each takes a millisecond where there is something to give, and a twentieth of
-that where there is nothing."""
+INTERVAL = 10.0
+"""Seconds between two times at which free pages are given back: soon after a start, or after everything was asked for,
+nobody needs them any more.  Each takes a millisecond at most where there is something to give, and some microseconds
+where there is nothing."""
 
 
 def share_arenas() -> None:
