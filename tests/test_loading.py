@@ -54,7 +54,7 @@ RARE = {
 
 
 def test_a_started_server_has_not_loaded_what_few_need() -> None:
-    server = Server("test:///default")
+    server = Server("test:///default", arguments=["--listen-https", "127.0.0.1:0", "--tls", "self-signed"])
     listed = server.directory / "modules"
     server.command[1:3] = ["-c", LISTING, str(listed)]
     try:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from virtcim.app.apart import run_apart
 from virtcim.app.credentials import write_private
 from virtcim.frontends.http.tls import TLSSettings
 from virtcim.libhelper.host import qualified_name
@@ -55,7 +56,10 @@ def with_pair(settings: TLSSettings, state_dir: Path) -> TLSSettings:
                 "there is no certificate for HTTPS; expected tls.certificate with tls.key, or a pair that signs "
                 "itself, made by `virtcim certificate` or --tls self-signed"
             )
-        make_pair(state_dir, default_names())
+        run_apart("certificate", "--force", "--directory", str(state_dir))
+        if not (certificate.exists() and key.exists()):
+            # Here it is told what is wrong.
+            make_pair(state_dir, default_names())
     return dataclasses.replace(settings, certificate=certificate, key=key)
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import subprocess
-import sys
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from virtcim.app.apart import run_apart
 from virtcim.app.config import Settings
 from virtcim.platforms.calls import CallError, call_within
 
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["find_platforms", "is_here", "load_classes"]
 
 _log = logging.getLogger(__name__)
-
-PATIENCE = 120.0
-"""Seconds that another process gets to compile."""
 
 
 def find_platforms(settings: Settings) -> Registry:
@@ -81,22 +77,11 @@ def is_here(platform: Platform, patience: float) -> bool:
 
 
 def _compile_apart(cache: Path, prefix: str, text: str) -> None:
-    """Have another process compile classes: the compiler, which takes more memory than the server, goes with it.
-
-    What comes of it is not told: the caller looks for the file.
+    """Have another process compile classes: the caller looks for the file that comes of it.
 
     Parameters:
         cache: the directory that the file is written to.
         prefix: of the platform whose MOF it is; empty for the common classes.
         text: the MOF of that platform.
     """
-    # -P: nothing is imported from the directory where the server happens to have been started.
-    command = [sys.executable, "-P", "-m", "virtcim.app.entry", "mof", "compile", "--into", str(cache)]
-    if prefix:
-        command += ["--prefix", prefix, "-"]
-    try:
-        done = subprocess.run(command, input=text, capture_output=True, text=True, check=False, timeout=PATIENCE)
-    except (OSError, subprocess.SubprocessError) as error:
-        _log.debug("%s: %s", command, error)
-    else:
-        _log.debug("%s: exit status %d: %s", command, done.returncode, done.stderr)
+    run_apart("mof", "compile", "--into", str(cache), *(["--prefix", prefix, "-"] if prefix else []), text=text)
