@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
 
@@ -17,6 +18,7 @@ pytestmark = pytest.mark.slow
 Open = Callable[..., Page]
 
 AWAY = "The server does not answer"
+SUMMARY = re.compile("/summary")
 
 STATES_SEEN = """async () => {
     const { state } = await import("/state.js");
@@ -133,3 +135,24 @@ def test_the_own_host_that_is_away_says_so(
     expect(page.get_by_role("listitem").filter(has_text="Node local: no contact")).to_be_visible()
     daemon.start()
     expect(page.get_by_role("listitem").filter(has_text="Node local: no contact")).to_have_count(0)
+
+
+def test_what_cannot_be_read_is_told_until_it_can(open_page: Open) -> None:
+    page = open_page("#/guests", away=True)
+    expect(page.get_by_role("link", name="first", exact=True).first).to_be_visible()
+    page.route(SUMMARY, lambda route: route.fulfill(status=500, json={"message": "no more files"}))
+    told = page.get_by_role("alert").filter(has_text="local: what is shown may be old")
+    expect(told).to_contain_text("no more files")
+    page.unroute(SUMMARY)
+    expect(told).to_have_count(0)
+
+
+def test_a_page_that_cannot_be_fetched_says_so(open_page: Open) -> None:
+    page = open_page(away=True)
+    page.route("**/pages/storage.js", lambda route: route.abort())
+    page.evaluate("location.hash = '#/storage'")
+    told = page.get_by_role("alert").filter(has_text="The page could not be fetched")
+    expect(told).to_be_visible()
+    page.unroute("**/pages/storage.js")
+    told.get_by_role("button", name="Load again").click()
+    expect(page.get_by_role("heading", level=1, name="Storage")).to_be_visible()

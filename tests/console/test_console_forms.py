@@ -13,7 +13,7 @@ import libvirt
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.bed import Libvirtd, Server, wait_until
+from tests.bed import Libvirtd, Server, boot_sector_xml, wait_until
 from tests.console.test_console import GUEST
 
 pytestmark = pytest.mark.slow
@@ -76,6 +76,19 @@ def test_a_refusal_is_shown_where_it_was_made(open_page: Open, host: Libvirtd) -
     processors.fill("two")
     expect(page.get_by_role("alert").filter(has_text="a number is expected")).to_be_visible()
     assert "100000" not in described(host, "first")
+
+
+def test_a_snapshot_that_is_refused_says_so_where_it_was_asked_for(open_page: Open, host: Libvirtd) -> None:
+    lost = host.new_image()
+    host.define(boot_sector_xml("broken", lost))
+    lost.unlink()
+    page = open_page(f"{GUEST.replace('first', 'broken')}/snapshots", away=True)
+    page.get_by_role("button", name="New snapshot").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name").fill("before")
+    dialog.get_by_role("button", name="New snapshot").click()
+    expect(dialog.get_by_role("alert").filter(has_text=lost.name)).to_be_visible()
+    expect(dialog.get_by_label("Name")).to_have_value("before")
 
 
 def test_who_edits_what_somebody_else_changes_is_told(open_page: Open, host: Libvirtd) -> None:
@@ -239,10 +252,18 @@ EDIT = """async ([document, ...edits]) => {
 def test_a_document_is_changed_in_its_place_only(open_page: Open) -> None:
     page = open_page()
     settings, memory = {"header": "[settings]"}, {"header": "[[resources]]", "kind": "Mem"}
-    processors = {"header": "[[resources]]", "kind": "Proc"}
+    processors, top = {"header": "[[resources]]", "kind": "Proc"}, {"header": ""}
     text = 'a "b" # c\u2028'
     changed = page.evaluate(
-        EDIT, [DOCUMENT, [settings, "Title", text], [memory, "VirtualQuantity", 7], [processors, "VirtualQuantity", 3]]
+        EDIT,
+        [
+            DOCUMENT,
+            [settings, "Title", text],
+            [memory, "VirtualQuantity", 7],
+            [processors, "VirtualQuantity", 3],
+            [top, "id", "y"],
+            [top, "group", "web"],
+        ],
     )
     before, after = tomllib.loads(DOCUMENT), tomllib.loads(changed)
     assert after["settings"] == {"Title": text}
@@ -252,5 +273,6 @@ def test_a_document_is_changed_in_its_place_only(open_page: Open) -> None:
         {"kind": "Proc", "VirtualQuantity": 3},
     ]
     assert after["user_data"] == before["user_data"]
+    assert (after["id"], after["group"]) == ("y", "web")
     assert "# why" in changed
     assert page.evaluate(EDIT, [changed, [settings, "Title", None]]).count("Title") == 1

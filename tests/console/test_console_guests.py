@@ -369,6 +369,7 @@ NAMES = (
     "\u05e9\u05dc\u05d5\u05dd \u0645\u0631\u062d\u0628\u0627 <b>",
     "\u202egpj.exe",
     "w" * 5000,
+    "\u05e9\u05dc\u05d5\u05dd" * 1250,
     "a word " * 700 + "end",
     "100%25 .. ?#&;\"'",
 )
@@ -409,6 +410,10 @@ def test_hard_names_are_shown_whole_and_lead_to_their_guests(open_page: Open, ha
             expect(page.get_by_text("Reading…")).to_have_count(0)
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth + 1"), (tab, name[:20])
         expect(page.locator(".head .state.on")).to_be_visible()
+        page.get_by_role("button", name="Pause").click()
+        expect(page.locator(".head .state.paused")).to_be_visible()
+        told = page.locator(".toasts .good").last
+        expect(told).to_contain_text(f"{name[:59]}…" if len(name) > 60 else name)
     assert page.locator("img[src=x]").count() == 0
     assert not asked
     assert not refused

@@ -4,7 +4,7 @@
 import * as api from "./api.js";
 import { refreshSoon, tell } from "./state.js";
 import { text } from "./texts.js";
-import { STARTED_AS_JOB } from "./values.js";
+import { STARTED_AS_JOB, shortName } from "./values.js";
 
 /**
  * The states that can be asked for, in the order of the buttons (CIM_EnabledLogicalElement.RequestedState).
@@ -46,11 +46,11 @@ export function offered(system) {
 
 /** Asks for a state of a guest, and says what came of it. @param {Named} guest @param {Action} action @returns {Promise<{isDone: boolean, told: string}>} */
 async function request(guest, action) {
-  const names = { action: text(`action.${action.name}`), name: guest.name };
+  const names = { action: text(`action.${action.name}`), name: shortName(guest.name) };
   const failed = (/** @type {string} */ detail) => ({ isDone: false, told: text("action.failed", { ...names, detail }) });
   try {
     const { ReturnValue } = await api.invoke(guest, "RequestStateChange", { RequestedState: action.state });
-    if (ReturnValue !== 0 && ReturnValue !== STARTED_AS_JOB) return failed(`${ReturnValue}`);
+    if (ReturnValue !== 0 && ReturnValue !== STARTED_AS_JOB) return failed(await api.meaningOf(guest, "RequestStateChange", ReturnValue));
     return { isDone: true, told: text(ReturnValue === 0 ? "action.done" : "action.job", names) };
   } catch (error) {
     return failed(/** @type {Error} */ (error).message);

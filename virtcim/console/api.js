@@ -1,20 +1,24 @@
 /**
  * Speaks to the server: the one module that does.  Everything is the REST front end's JSON (docs/rest.md).
  */
+import { text } from "./texts.js";
 
 /**
  * @typedef {{class: string, path: string, namespace?: string, properties: Record<string, any>, href: string, etag?: string}} Instance
  * @typedef {{ReturnValue: number, parameters: Record<string, any>}} Outcome
  */
 
-/** What the server refused or could not do, in its own words. */
+/** The HTTP statuses of which something can be said that helps. */
+const ADVISED = [403, 404, 429, 503];
+
+/** What the server refused or could not do, in its own words, and what to do about it. */
 export class ServerError extends Error {
   /**
    * @param {number} http the HTTP status; 0 where there was no answer
    * @param {{status?: number, name?: string, message?: string}} body
    */
   constructor(http, body) {
-    super(body.message || body.name || `HTTP ${http}`);
+    super([body.message || body.name || `HTTP ${http}`, ADVISED.includes(http) ? text(`advice.${http}`) : ""].filter(Boolean).join(" "));
     this.http = http;
     this.status = body.status ?? 0;
     this.code = body.name ?? "";
@@ -69,22 +73,38 @@ export async function ask(method, path, body, headers = {}) {
       body: method === "GET" ? undefined : JSON.stringify(body ?? {}),
     });
   } catch (error) {
-    throw new ServerError(0, { message: String(error) });
+    throw new ServerError(0, { message: method === "GET" ? String(error) : `${error} ${text("advice.unanswered")}` });
   }
-  const text = await response.text();
+  const received = await response.text();
   let answer = {};
   try {
-    answer = text ? JSON.parse(text) : {};
+    answer = received ? JSON.parse(received) : {};
   } catch {
-    answer = { message: text.slice(0, 300) };
+    answer = { message: received.slice(0, 300) };
   }
   if (response.ok) return answer;
   if (response.status === 401 && path !== "session") for (const each of endings) each();
   throw new ServerError(response.status, answer);
 }
 
-/** A part of a path, escaped. @param {string} text */
-export const part = (text) => encodeURIComponent(text);
+/** A part of a path, escaped. @param {string} name */
+export const part = (name) => encodeURIComponent(name);
+
+/**
+ * What a method's return value means, beside the value; the value alone where its class says nothing of it.
+ *
+ * @param {{href: string}} target
+ * @param {string} method
+ * @param {number} value
+ * @returns {Promise<string>}
+ */
+export async function meaningOf(target, method, value) {
+  const [, namespace, className] = /^namespaces\/([^/]+)\/instances\/([^/]+)\//.exec(place(target)) ?? [];
+  const declared = namespace ? await classOf(decodeURIComponent(namespace), decodeURIComponent(className)).catch(() => null) : null;
+  const { ValueMap: values, Values: meanings } = declared?.methods?.[method]?.qualifiers ?? {};
+  const meaning = meanings?.[(values ?? []).indexOf(String(value))];
+  return meaning ? `${value} (${meaning})` : String(value);
+}
 
 const namespacePath = (/** @type {string} */ namespace) => `namespaces/${part(namespace)}`;
 
@@ -110,12 +130,15 @@ export async function instances(namespace, className, options = {}) {
   return found;
 }
 
-/** The instances of a class, or none where the namespace does not have the class. @param {string} namespace @param {string} className @param {Record<string, string>} [options] */
-export const instancesIfAny = (namespace, className, options) =>
-  instances(namespace, className, options).catch((error) => {
+/** What was asked for, or nothing where the server does not have it or does not show it. @param {Promise<Instance[]>} asked */
+export const ifAny = (asked) =>
+  asked.catch((error) => {
     if (error.http === 404 || error.http === 403) return [];
     throw error;
   });
+
+/** The instances of a class, or none where the namespace does not have the class. @param {string} namespace @param {string} className @param {Record<string, string>} [options] */
+export const instancesIfAny = (namespace, className, options) => ifAny(instances(namespace, className, options));
 
 /** @param {{href: string}} target @returns {Promise<Instance>} */
 export const get = (target) => ask("GET", place(target));

@@ -4,7 +4,7 @@
 import * as api from "./api.js";
 import { readAddress } from "./links.js";
 import { html, render, useEffect, useErrorBoundary, useState } from "./parts.js";
-import { catchUp, changed, follow, loadAll, loadFigures, mayAnywhere, state, tell, useAppState } from "./state.js";
+import { catchUp, changed, follow, loadAll, loadFigures, mayAnywhere, nodeName, state, tell, useAppState } from "./state.js";
 import { chooseLanguage, language, languages, text } from "./texts.js";
 import { Messages } from "./ui/basics.js";
 import { Tree } from "./ui/tree.js";
@@ -52,6 +52,7 @@ function Page({ address }) {
   const [loaded, setLoaded] = useState(/** @type {Record<string, any>} */ ({}));
   const [tries, setTries] = useState(0);
   const [error, forget] = useErrorBoundary();
+  const [missing, setMissing] = useState({ page: "", detail: "" });
   const name = address.page;
   useEffect(() => {
     let open = true;
@@ -59,12 +60,16 @@ function Page({ address }) {
     if (LATER[name] && !loaded[name])
       LATER[name]().then(
         (page) => setLoaded((/** @type {any} */ before) => ({ ...before, [name]: page })),
-        () => setTimeout(() => open && setTries(tries + 1), AGAIN),
+        (problem) => {
+          setMissing({ page: name, detail: String(problem) });
+          setTimeout(() => open && setTries(tries + 1), AGAIN);
+        },
       );
     return () => {
       open = false;
     };
   }, [name, tries]);
+  if (missing.page === name && !loaded[name]) return html`<div class="notice bad" role="alert">${text("app.missing", { detail: missing.detail })} <button onClick=${() => location.reload()}>${text("app.reload")}</button></div>`;
   if (error) return html`<div class="notice bad" role="alert">${text("app.error", { detail: String(error) })}</div>`;
   /** @type {Record<string, any>} */
   const pages = { overview: Overview, guests: Guests, ...loaded };
@@ -98,7 +103,7 @@ function Frame() {
     });
     const timer = setInterval(() => {
       if (document.visibilityState !== "visible" || !state.live) return;
-      loadFigures().catch(() => undefined);
+      loadFigures();
     }, FIGURES * 1000);
     return () => {
       end();
@@ -133,6 +138,7 @@ function Frame() {
     <aside class="side" aria-label=${text("tree.title")}><${Tree} here=${hash} /></aside>
     <main class="content" id="content" tabindex="-1">
       ${!state.live && html`<div class="notice bad" role="alert">${state.refused ? text("app.refused", { detail: state.refused }) : text("app.lost")}</div>`}
+      ${[...state.unread].map(([key, detail]) => html`<div key=${key} class="notice bad" role="alert">${text("app.unread", { name: key ? nodeName(key) : text("page.nodes"), detail })}</div>`)}
       <${Page} address=${address} />
     </main>
     <${Messages} />

@@ -52,7 +52,7 @@ export async function limitedFields(namespace, prefix) {
   const found = await fields(namespace, prefix);
   const limits = await Promise.all(Object.entries(LIMITS).map(async ([fieldClass, pool]) => {
     const href = `/api/namespaces/${api.part(namespace)}/instances/${prefix}_AllocationCapabilities/InstanceID=${api.part(pool)}`;
-    const settings = await api.associators({ href }, { associationClass: "CIM_SettingsDefineCapabilities" }).catch(() => []);
+    const settings = await api.ifAny(api.associators({ href }, { associationClass: "CIM_SettingsDefineCapabilities" }));
     const quantity = (/** @type {string} */ name) => {
       const value = settings.find((each) => each.properties.ElementName === name)?.properties.VirtualQuantity;
       return value === undefined ? null : Number(value);
@@ -182,7 +182,7 @@ export async function modifySame(shown, properties) {
 /** Calls a method, and takes anything but success as an error. @param {{href: string}} target @param {string} method @param {Record<string, any>} parameters */
 export async function demand(target, method, parameters) {
   const outcome = await api.invoke(target, method, parameters);
-  if (outcome.ReturnValue !== 0 && outcome.ReturnValue !== STARTED_AS_JOB) throw new Error(`${method}: ${outcome.ReturnValue}`);
+  if (outcome.ReturnValue !== 0 && outcome.ReturnValue !== STARTED_AS_JOB) throw new Error(`${method}: ${await api.meaningOf(target, method, outcome.ReturnValue)}`);
   return outcome;
 }
 

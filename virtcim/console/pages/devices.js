@@ -101,7 +101,7 @@ function DeviceForm({ guest, kind, device, configuration, close, done }) {
     return html`<${Review} key="review" busy=${busy} close=${close} apply=${apply}
       changes=${changes.map((row) => ({ label: row.field.label, before: device ? row.before : "", after: typed[row.key] ?? row.before }))} />`;
   const said = refusal ? { [refusedKey(FIELDS[kind], refusal).split(".")[1] ?? ""]: refusal } : {};
-  return html`<${Dialog} key="form" title=${device ? device.properties.InstanceID : text(`device.add.${kind}`)} onClose=${() => !reviewed && close()}
+  return html`<${Dialog} key="form" title=${device ? device.properties.InstanceID : text(`device.add.${kind}`)} onClose=${close}
       end=${html`<button class="main" disabled=${!changes.length} onClick=${() => setReviewed(true)}>${text("settings.review")}</button>`}>
     ${refusal && html`<div class="notice bad" role="alert">${refusal}</div>`}
     <${FieldGroups} id="device" rows=${rows} typed=${typed} said=${said} change=${(/** @type {string} */ key, /** @type {string} */ given) => setTyped({ ...typed, [key]: given })} />

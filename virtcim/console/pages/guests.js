@@ -7,7 +7,7 @@ import { bytesText, durationText, numberText, percentText, text } from "../texts
 import { Dialog, Panel, State } from "../ui/basics.js";
 import { Screens } from "../ui/screens.js";
 import { Table } from "../ui/table.js";
-import { intervalSeconds, prefixOf } from "../values.js";
+import { intervalSeconds, prefixOf, shortName } from "../values.js";
 
 const VIEWS = "virtcim-views";
 
@@ -146,6 +146,6 @@ export function Guests({ options, of }) {
         actOnAll(chosen, asked);
         setAsked(null);
       }}>${text(`action.${asked.name}`)}</button>`}>
-      <ul>${chosen.slice(0, 30).map((each) => html`<li>${each.name} (${each.node})</li>`)}</ul></${Dialog}>`}
+      <ul>${chosen.slice(0, 30).map((each) => html`<li key=${each.href}>${shortName(each.name)} (${each.node})</li>`)}</ul></${Dialog}>`}
   `;
 }

@@ -5,7 +5,7 @@ import { demand } from "../settings.js";
 import { state, tell } from "../state.js";
 import { text } from "../texts.js";
 import { Dialog, Field, Read, useRead } from "../ui/basics.js";
-import { STARTED_AS_JOB, prefixOf } from "../values.js";
+import { STARTED_AS_JOB, prefixOf, shortName } from "../values.js";
 
 /** CIM_VirtualSystemMigrationSettingData.MigrationType */
 const TYPES = { live: 2, resume: 3, restart: 4, other: 1 };
@@ -55,7 +55,7 @@ export function Migrate({ guest, service, running, close }) {
     setRefusal("");
     try {
       const outcome = await demand(service, "MigrateVirtualSystemToSystem", await parameters());
-      const names = { action: text("action.migrate"), name: guest.name };
+      const names = { action: text("action.migrate"), name: shortName(guest.name) };
       tell(text(outcome.ReturnValue === STARTED_AS_JOB ? "action.job" : "action.done", names));
       close();
       location.hash = "#/jobs";

@@ -4,6 +4,7 @@ import { browserLink } from "../links.js";
 import { html, loadGraph, useEffect, useRef, useState } from "../parts.js";
 import { state, useAppState } from "../state.js";
 import { text } from "../texts.js";
+import { shortName } from "../values.js";
 
 const COLOURS = [
   [/ComputerSystem|HostSystem/, "#2f7d4f"], [/Pool/, "#8a5a00"], [/SettingData|Capabilities/, "#6b4fa0"], [/Disk|Volume|Storage/, "#a0522d"],
@@ -23,7 +24,7 @@ const MOST = 150;
 const label = (instance) => {
   const own = instance.properties ?? {};
   const name = own.ElementName || own.Name || own.DeviceID || own.InstanceID || "";
-  return `${instance.class.replace(/^[A-Za-z]+_/, "")}\n${String(name).slice(0, 40)}`;
+  return `${instance.class.replace(/^[A-Za-z]+_/, "")}\n${shortName(String(name))}`;
 };
 
 /** What is drawn of an instance. @param {string} id @param {string} className @param {string} name */
@@ -70,7 +71,7 @@ export function Neighbours({ start }) {
           { selector: ":selected", style: { "border-width": 3, "border-color": outlineColor } },
         ],
       });
-      graph.current.add({ data: box(start.href, start.class, `${start.class.replace(/^[A-Za-z]+_/, "")}\n${start.label}`) });
+      graph.current.add({ data: box(start.href, start.class, `${start.class.replace(/^[A-Za-z]+_/, "")}\n${shortName(start.label)}`) });
       graph.current.on("tap", "node", (/** @type {any} */ event) => {
         const { id, label: name } = event.target.data();
         setChosen({ href: id, name });

@@ -1,6 +1,6 @@
 /** The load of a guest over the last minutes, as the server has sampled it. */
 import * as api from "../api.js";
-import { html, loadPlot, useEffect, useRef } from "../parts.js";
+import { html, loadPlot, useEffect, useRef, useState } from "../parts.js";
 import { clockText, text } from "../texts.js";
 
 const SECONDS = 5;
@@ -16,6 +16,7 @@ function seconds(value) {
 /** @param {{guest: {namespace: string, className: string, name: string, href: string}}} props */
 export function LoadChart({ guest }) {
   const element = useRef(null);
+  const [error, setError] = useState("");
   useEffect(() => {
     /** @type {any} */
     let plot = null;
@@ -38,13 +39,14 @@ export function LoadChart({ guest }) {
         series: [{}, { stroke: "#3b82c4", fill: "#3b82c433", width: 2 }],
       }, data, element.current);
     };
-    draw().catch(() => undefined);
-    const timer = setInterval(() => document.visibilityState === "visible" && draw().catch(() => undefined), SECONDS * 1000);
+    const attempt = () => draw().then(() => setError(""), (problem) => open && setError(problem.message));
+    attempt();
+    const timer = setInterval(() => document.visibilityState === "visible" && attempt(), SECONDS * 1000);
     return () => {
       open = false;
       clearInterval(timer);
       plot?.destroy();
     };
   }, [guest.href]);
-  return html`<div class="chart" ref=${element} role="img" aria-label=${text("guest.load")}></div>`;
+  return html`${error && html`<div class="notice" role="status">${error}</div>`}<div class="chart" ref=${element} role="img" aria-label=${text("guest.load")}></div>`;
 }

@@ -192,7 +192,7 @@ export function Console({ guest, running }) {
           element.current.querySelector("canvas")?.focus();
         }}><option value="">${text("console.more-keys")}</option>${Object.keys(KEYS).map((each) => html`<option value=${each}>${each}</option>`)}</select></label>
       ${screens.value?.spice && html`<button onClick=${() => saveViewer(guest, /** @type {any} */ (screens.value?.spice))}>${text("console.spice")}</button>`}
-      <button disabled=${!kind} onClick=${() => element.current.requestFullscreen()}>${text("console.full")}</button>
+      <button disabled=${!kind} onClick=${() => element.current.requestFullscreen().catch((/** @type {Error} */ error) => setSaid(error.message))}>${text("console.full")}</button>
     </p>
     ${!running && html`<p class="soft">${text("console.off")}</p>`}
     ${said && html`<div key="said" class="notice" role="status">${said}</div>`}

@@ -66,6 +66,7 @@ export function useComplaints(namespace, prefix, mode, all, typed) {
       setFound({});
       return undefined;
     }
+    // What cannot be checked now is checked when it is sent.
     const timer = setTimeout(() => complaints(namespace, prefix, mode, all, typed)
       .then((said) => open && setFound(said), () => open && setFound({})), PAUSE);
     return () => {

@@ -3,14 +3,16 @@ import * as api from "../api.js";
 import { html, useEffect, useState } from "../parts.js";
 import { guestLink } from "../links.js";
 import { text } from "../texts.js";
+import { shortName } from "../values.js";
 
 const SECONDS = 10;
 /** Pictures that are taken at a time. */
 const MOST = 24;
 const WIDTH = 240;
 
-/** The newest pictures of guests, by where they are served. @param {any[]} guests */
+/** The newest pictures of guests, by where they are served, and why there are none of some. @param {any[]} guests */
 function usePictures(guests) {
+  const [errors, setErrors] = useState(/** @type {string[]} */ ([]));
   const [pictures, setPictures] = useState(/** @type {Record<string, string>} */ ({}));
   const names = guests.map((each) => each.href).join(" ");
   useEffect(() => {
@@ -20,25 +22,27 @@ function usePictures(guests) {
       const answers = await Promise.allSettled(spaces.map((space) =>
         api.summariesOf(space, guests.filter((each) => each.namespace === space), { screens: "true", width: WIDTH })));
       const found = answers.flatMap((each) => (each.status === "fulfilled" ? each.value : []));
-      if (open) setPictures(Object.fromEntries(found.map((each) => [each.href, each.properties.ScreenImage ?? ""])));
+      if (!open) return;
+      setErrors([...new Set(answers.flatMap((each) => (each.status === "rejected" ? [each.reason.message] : [])))]);
+      setPictures(Object.fromEntries(found.map((each) => [each.href, each.properties.ScreenImage ?? ""])));
     };
-    if (names) take().catch(() => undefined);
-    const timer = setInterval(() => names && document.visibilityState === "visible" && take().catch(() => undefined), SECONDS * 1000);
+    if (names) take();
+    const timer = setInterval(() => names && document.visibilityState === "visible" && take(), SECONDS * 1000);
     return () => {
       open = false;
       clearInterval(timer);
     };
   }, [names]);
-  return pictures;
+  return { pictures, errors };
 }
 
 /** @param {{guests: any[]}} props */
 export function Screens({ guests }) {
   const shown = guests.filter((each) => each.state === 2 || each.state === 9).slice(0, MOST);
-  const pictures = usePictures(shown);
+  const { pictures, errors } = usePictures(shown);
   if (!shown.length) return html`<p class="soft">${text("screens.none")}</p>`;
-  return html`<ul class="screens">${shown.map((each) => html`<li key=${each.href}><a href=${`${guestLink(each)}/console`}>
+  return html`${errors.map((each) => html`<div key=${each} class="notice" role="status">${each}</div>`)}<ul class="screens">${shown.map((each) => html`<li key=${each.href}><a href=${`${guestLink(each)}/console`}>
     ${pictures[each.href] ? html`<img class="thumb" alt=${text("screens.of", { name: each.name })} src=${`data:image/png;base64,${pictures[each.href]}`} />`
       : html`<span class="thumb"></span>`}
-    <span>${each.name}</span></a></li>`)}</ul>`;
+    <span>${shortName(each.name)}</span></a></li>`)}</ul>`;
 }
