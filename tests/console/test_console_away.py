@@ -156,3 +156,12 @@ def test_a_page_that_cannot_be_fetched_says_so(open_page: Open) -> None:
     page.unroute("**/pages/storage.js")
     told.get_by_role("button", name="Load again").click()
     expect(page.get_by_role("heading", level=1, name="Storage")).to_be_visible()
+
+
+def test_a_log_out_that_fails_is_not_taken_for_one(open_page: Open) -> None:
+    page = open_page(away=True)
+    page.route("**/api/session", lambda route: route.abort() if route.request.method == "DELETE" else route.fallback())
+    page.get_by_role("button", name="Log out").click()
+    expect(page.locator(".toasts .bad")).to_contain_text("Whether it was done is not known")
+    page.reload()
+    expect(page.get_by_role("button", name="Log out")).to_be_visible()

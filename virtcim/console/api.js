@@ -227,10 +227,17 @@ export async function logIn(user, password) {
   localStorage.setItem(SESSION, user);
 }
 
-/** Ends the session, or all sessions of the user. @param {boolean} [everywhere] */
+/** Ends the session, or all sessions of the user. @param {boolean} [everywhere] @throws {ServerError} where it may go on */
 export async function logOut(everywhere = false) {
+  const user = localStorage.getItem(SESSION) ?? "";
   localStorage.removeItem(SESSION);
-  await ask("DELETE", `session${query({ everywhere: everywhere ? "true" : "" })}`);
+  try {
+    await ask("DELETE", `session${query({ everywhere: everywhere ? "true" : "" })}`);
+  } catch (error) {
+    if (error.http === 401) return;
+    localStorage.setItem(SESSION, user);
+    throw error;
+  }
 }
 
 /** Milliseconds between two tries to follow a server that has refused. */

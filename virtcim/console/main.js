@@ -133,7 +133,7 @@ function Frame() {
           ${languages.map((name) => html`<option value=${name} selected=${name === language}>${name}</option>`)}
         </select></label>
       <span class="soft">${state.session.user}</span>
-      <button onClick=${() => api.logOut().finally(() => location.reload())}>${text("login.out")}</button>
+      <button onClick=${() => api.logOut().then(() => location.reload(), (error) => tell(error.message, "bad"))}>${text("login.out")}</button>
     </header>
     <aside class="side" aria-label=${text("tree.title")}><${Tree} here=${hash} /></aside>
     <main class="content" id="content" tabindex="-1">

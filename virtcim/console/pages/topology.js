@@ -4,6 +4,7 @@ import { browserLink } from "../links.js";
 import { html, loadGraph, useEffect, useRef, useState } from "../parts.js";
 import { state, useAppState } from "../state.js";
 import { text } from "../texts.js";
+import { Read, useRead } from "../ui/basics.js";
 import { shortName } from "../values.js";
 
 const COLOURS = [
@@ -186,14 +187,11 @@ function svg(drawing) {
 export function Topology() {
   useAppState();
   const [namespace, setNamespace] = useState("");
-  const [hosts, setHosts] = useState(/** @type {api.Instance[]} */ ([]));
   const chosen = namespace || state.nodes[0]?.namespace || "";
-  useEffect(() => {
-    if (chosen) api.instances(chosen, "CIM_ComputerSystem", { properties: "Name,ElementName,Dedicated" })
-      .then((found) => setHosts(found.filter((each) => each.class.endsWith("_HostSystem"))), () => setHosts([]));
-  }, [chosen]);
+  const hosts = useRead(async () => (chosen ? await api.instances(chosen, "CIM_ComputerSystem", { properties: "Name,ElementName,Dedicated" }) : [])
+    .filter((each) => each.class.endsWith("_HostSystem")), [chosen]);
   return html`<div class="head"><h1>${text("page.topology")}</h1>
       <label>${text("topology.from")} <select onChange=${(/** @type {any} */ event) => setNamespace(event.target.value)}>
         ${state.nodes.map((each) => html`<option value=${each.namespace} selected=${each.namespace === chosen}>${each.name}</option>`)}</select></label></div>
-    ${hosts[0] && html`<${Neighbours} key=${/** @type {any} */ (hosts[0]).href} start=${{ href: /** @type {any} */ (hosts[0]).href, class: hosts[0].class, label: hosts[0].properties.Name }} />`}`;
+    <${Read} of=${hosts}>${(/** @type {any[]} */ [host]) => host && html`<${Neighbours} key=${host.href} start=${{ href: host.href, class: host.class, label: host.properties.Name }} />`}</${Read}>`;
 }
