@@ -46,6 +46,18 @@ def test_a_guest_is_migrated_and_its_node_drained(open_page: Open, fleet: Fleet)
     expect(page.get_by_text("completed").first).to_be_visible(timeout=PATIENCE * 1000)
 
 
+def test_a_new_guest_is_told_where_it_would_go_best(open_page: Open, fleet: Fleet) -> None:  # noqa: F811
+    page = open_page("#/create", of=fleet.server)
+    page.get_by_label("Node", exact=True).select_option("east")
+    expect(page.get_by_label("Platform")).to_have_value("KVM_VirtualSystemManagementService")
+    page.get_by_text("Which node suits best").click()
+    nodes = page.locator("details li")
+    expect(nodes).to_have_count(2)
+    expect(nodes.filter(has_text="west")).to_contain_text("processors in use")
+    nodes.filter(has_text="west").get_by_role("button", name="Here").click()
+    expect(page.get_by_label("Node", exact=True)).to_have_value("root/virt/west")
+
+
 def where(fleet: Fleet) -> set[str]:  # noqa: F811
     """The nodes on which the guest runs."""
     return {name for name, daemon in fleet.daemons.items() if daemon.list_all().get("moving") == "running"}

@@ -225,9 +225,29 @@ function Form({ namespace, offer, service }) {
     ${reviewed && html`<${Review} busy=${busy} close=${() => setReviewed(false)} apply=${send} changes=${told} title=${text("create.title")} label=${text("create.send")} />`}`;
 }
 
+/** Virt_AggregatedManagementService.EvaluatePlacement: Verdicts */
+const ACCEPTED = 2;
+
+/** The nodes of a server, the one first where a guest would go best, each with the reasons. @param {{prefix: string, nodes: any[], choose: (namespace: string) => void}} props */
+function Placement({ prefix, nodes, choose }) {
+  const found = useRead(async () => {
+    const [service] = await api.instances("root/interop", "Virt_AggregatedManagementService");
+    const { Nodes, Verdicts, Reasons } = (await demand(/** @type {any} */ (service), "EvaluatePlacement", {
+      SystemSettings: { class: `${prefix}_VirtualSystemSettingData`, properties: {} },
+    })).parameters;
+    return Nodes.map((/** @type {string} */ name, /** @type {number} */ at) => ({ name, why: Reasons[at], isFit: Verdicts[at] === ACCEPTED }));
+  }, [prefix]);
+  return html`<${Read} of=${found}>${(/** @type {any[]} */ all) => html`<ul class="plain">${all.map(({ name, why, isFit }) => {
+    const node = isFit && nodes.find((each) => each.name === name);
+    return html`<li key=${name} class="row"><span class="grow"><b>${name}</b> ${why}</span>
+      ${node && html`<button onClick=${() => choose(node.namespace)}>${text("create.here")}</button>`}</li>`;
+  })}</ul>`}</${Read}>`;
+}
+
 /** @param {{options: URLSearchParams}} props `node`: the namespace of the node, unless another one is chosen */
 export function Create({ options }) {
   useAppState();
+  const [isPlacing, setPlacing] = useState(false);
   const [chosen, setChosen] = useState(options.get("node") ?? "");
   const [platform, setPlatform] = useState("");
   const nodes = state.nodes.filter((each) => may(each.namespace, "administer"));
@@ -245,6 +265,8 @@ export function Create({ options }) {
           ${nodes.map((each) => html`<option value=${each.namespace} selected=${each.namespace === namespace}>${each.name}</option>`)}</select></${Field}>
         <${Field} id="new-platform" label=${text("guest.platform")}><select id="new-platform" onChange=${(/** @type {any} */ event) => setPlatform(event.target.value)}>
           ${found.services.map((/** @type {any} */ each) => html`<option value=${each.class} selected=${each === service}>${prefixOf(each.class)}</option>`)}</select></${Field}></div>
+        ${service && nodes.length > 1 && html`<details class="panel" onToggle=${(/** @type {any} */ event) => setPlacing(event.target.open)}><summary>${text("create.placement")}</summary>
+          ${isPlacing && html`<${Placement} prefix=${prefixOf(service.class)} nodes=${nodes} choose=${setChosen} />`}</details>`}
         ${service ? html`<${Form} key=${service.href} namespace=${namespace} offer=${found} service=${service} />` : html`<p class="soft">${text("templates.no-platform")}</p>`}`;
     }}</${Read}>`;
 }

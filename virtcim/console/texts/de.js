@@ -156,6 +156,8 @@ export const de = {
   "console.no-vnc": "Der Gast hat keinen Bildschirm über VNC.",
   "console.no-serial": "Der Gast hat keine serielle Konsole.",
   "console.ended": "Die Verbindung ist zu Ende.",
+  "create.placement": "Welcher Knoten am besten passt",
+  "create.here": "Hier",
   "create.title": "Neuer Gast",
   "create.where": "Knoten",
   "create.source.iso": "Installationsmedium",

@@ -162,6 +162,8 @@ export const en = {
   "console.no-vnc": "The guest has no screen by VNC.",
   "console.no-serial": "The guest has no serial console.",
   "console.ended": "The connection has ended.",
+  "create.placement": "Which node suits best",
+  "create.here": "Here",
   "create.title": "New guest",
   "create.where": "Node",
   "create.source.iso": "An installation medium",
