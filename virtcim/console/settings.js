@@ -161,6 +161,8 @@ export async function requireSame(shown, names) {
 
 /** HTTP: the instance is another one than the ETag says. */
 const PRECONDITION_FAILED = 412;
+/** Times that something is changed which changes of itself just then. */
+const TRIES = 5;
 
 /**
  * Changes properties of an instance unless somebody else has changed them; whatever else of it changes meanwhile.
@@ -169,12 +171,12 @@ const PRECONDITION_FAILED = 412;
  * @param {Record<string, any>} properties
  */
 export async function modifySame(shown, properties) {
-  for (;;) {
+  for (let left = TRIES; ; left -= 1) {
     const { etag } = await requireSame(shown, Object.keys(properties));
     try {
       return await api.modify(shown, properties, etag);
     } catch (error) {
-      if (/** @type {api.ServerError} */ (error).http !== PRECONDITION_FAILED) throw error;
+      if (/** @type {api.ServerError} */ (error).http !== PRECONDITION_FAILED || left === 1) throw error;
     }
   }
 }

@@ -1,7 +1,7 @@
 /** What can be done with nodes and groups of them: on their pages, and from the tree. */
 import * as api from "../api.js";
 import { html, useState } from "../parts.js";
-import { modifySame } from "../settings.js";
+import { modifySame, requireSame } from "../settings.js";
 import { loadNodes, may, state, useAppState } from "../state.js";
 import { text } from "../texts.js";
 import { Buttons, Chooser } from "../ui/actions.js";
@@ -143,11 +143,17 @@ export function nodeActions(node, ask) {
   ];
 }
 
+/** Removes a node that is as it was shown; its state changes of itself. @param {any} node */
+async function removeNode(node) {
+  await requireSame({ href: node.href, properties: node.raw }, ["URIs", "Groups", "Comment"]);
+  await api.remove(node);
+}
+
 /** Asks what an action on a node needs to know, and takes it. @param {{name: string, node: any, close: () => void, done?: () => void}} props */
 export function NodeDialog({ name, node, close, done = close }) {
   if (name === "drain") return html`<${Drain} node=${node} close=${close} done=${done} />`;
   if (name === "edit") return html`<${NodeForm} node=${node} close=${close} done=${done} />`;
-  return html`<${RemoveDialog} name=${node.name} close=${close} done=${done} warning=${text("nodes.remove")} remove=${() => api.remove(node).then(loadNodes)} />`;
+  return html`<${RemoveDialog} name=${node.name} close=${close} done=${done} warning=${text("nodes.remove")} remove=${() => removeNode(node).then(loadNodes)} />`;
 }
 
 /** The actions of a node as buttons. @param {{node: any}} props */

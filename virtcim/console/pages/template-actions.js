@@ -1,7 +1,7 @@
 /** What can be done with templates and groups of them: on their page, and from the tree. */
 import * as api from "../api.js";
 import { html, useState } from "../parts.js";
-import { demand } from "../settings.js";
+import { demand, requireSame } from "../settings.js";
 import { loadNodes, may, mayAnywhere, state, tell } from "../state.js";
 import { text } from "../texts.js";
 import { setValue } from "../toml.js";
@@ -115,7 +115,7 @@ export function templateActions(template, ask) {
 /** Asks what an action on a template needs to know, and takes it. @param {{name: string, template: any, close: () => void, done?: () => void}} props */
 export function TemplateDialog({ name, template, close, done = close }) {
   if (name === "provision") return html`<${ProvisionForm} template=${template} close=${close} done=${done} />`;
-  if (name === "remove") return html`<${RemoveDialog} name=${nameOf(template)} close=${close} done=${done} remove=${() => api.remove(template)} />`;
+  if (name === "remove") return html`<${RemoveDialog} name=${nameOf(template)} close=${close} done=${done} remove=${() => requireSame(template, ["Document"]).then(() => api.remove(template))} />`;
   return html`<${TemplateForm} template=${template} isNew=${name === "copy"} close=${close} done=${done} />`;
 }
 
