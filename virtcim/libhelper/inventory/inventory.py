@@ -182,7 +182,7 @@ class Inventory:
 
     def domains(self) -> list[Domain]:
         """All domains, sorted by name."""
-        return cast("list[Domain]", self._snapshot("domain"))
+        return cast("list[Domain]", self.records("domain"))
 
     def domain(self, name: str) -> Domain | None:
         """The domain of this name."""
@@ -194,11 +194,11 @@ class Inventory:
 
     def networks(self) -> list[Network]:
         """All virtual networks, sorted by name."""
-        return cast("list[Network]", self._snapshot("network"))
+        return cast("list[Network]", self.records("network"))
 
     def pools(self) -> list[Pool]:
         """All storage pools, sorted by name."""
-        return cast("list[Pool]", self._snapshot("pool"))
+        return cast("list[Pool]", self.records("pool"))
 
     def volume_at(self, path: str) -> tuple[Pool, str] | None:
         """Find the storage pool and the name of the volume at a path; None where no pool has it."""
@@ -210,15 +210,15 @@ class Inventory:
 
     def node_devices(self) -> list[NodeDevice]:
         """All devices of the host, sorted by name."""
-        return cast("list[NodeDevice]", self._snapshot("nodedev"))
+        return cast("list[NodeDevice]", self.records("nodedev"))
 
     def nwfilters(self) -> list[NWFilter]:
         """All network filters, sorted by name."""
-        return cast("list[NWFilter]", self._snapshot("nwfilter"))
+        return cast("list[NWFilter]", self.records("nwfilter"))
 
     def interfaces(self) -> list[Interface]:
         """All network interfaces of the host, sorted by name."""
-        return cast("list[Interface]", self._snapshot("interface"))
+        return cast("list[Interface]", self.records("interface"))
 
     def find(self, kind: str, key: str) -> Record | None:
         """The object of this kind ("domain", "network", "pool", "nodedev", "nwfilter", "interface") and key."""
@@ -359,14 +359,15 @@ class Inventory:
         if arrived is not None:
             self._replace(DOMAIN, None, arrived)
 
-    def _snapshot(self, kind: str) -> list[Record]:
-        with self._changed:
-            return self._tables[kind].snapshot()
-
     def keys(self, kind: str) -> list[str]:
         """The keys of all objects of a kind."""
         with self._changed:
             return list(self._tables[kind].by_key)
+
+    def records(self, kind: str) -> list[Record]:
+        """All objects of a kind, sorted by name."""
+        with self._changed:
+            return self._tables[kind].snapshot()
 
     def fetched_since(self, kind: str, key: str, moment: float) -> bool:
         """Whether all of an object has been fetched by a fetch that began after `moment`, in seconds since the epoch.

@@ -188,15 +188,15 @@ class Reconciler:
         """Mark whatever is not as the record says, as far as neither events nor files would have told; all that can be
         listed, where they do not tell of every object."""
         kind = part.kind
-        records = [self._inventory.find(kind.name, key) for key in self._inventory.keys(kind.name)]
+        records = self._inventory.records(kind.name) if self._has_true_files else []
         watched = self._has_true_files and all(
-            record is None or not record.persistent or self._watch.holds(kind.name, record.name) for record in records
+            not record.persistent or self._watch.holds(kind.name, record.name) for record in records
         )
         brief = kind.brief(connection) if watched else None
         if brief is None:
             self._compare_listing(part, connection)
             return
-        for record in filter(None, records):
+        for record in records:
             if any(getattr(record, fact) != (record.key in keys) for fact, keys in brief.items()):
                 self._readers.mark((kind.name, record.key))
             else:
