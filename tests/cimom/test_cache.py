@@ -118,6 +118,14 @@ def test_vanished_instances_go() -> None:
     assert len(cache) == 1
 
 
+def test_what_two_threads_have_written_alike_is_kept_once() -> None:
+    cache = InstanceCache(100_000, 60)
+    for _ in range(2):
+        store(cache, "a", 100)
+    assert cache.bucket("n", "C")["a"].bodies == {TABLES[0]: (START, b"x" * 100, END)}
+    assert cache.size == held(cache) == OVERHEAD + 100
+
+
 def test_threads() -> None:
     cache = InstanceCache(50_000, 60)
 

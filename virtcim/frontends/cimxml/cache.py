@@ -31,61 +31,63 @@ class CachedInstance:
     """What is encoded of one instance at one revision: what is its own in its INSTANCENAME, and an INSTANCE for each
     table.
 
-    Almost all have one INSTANCE.  A dictionary for each instance would be as large as many a text in it.
+    Almost all have one INSTANCE, whose pieces are kept in the entry itself: a tuple of them would be as large as many a
+    text, and a dictionary larger.  They are written once: who reads them in another thread has those of one table.
     """
 
-    __slots__ = ("_first", "_others", "name", "revision", "used")
+    __slots__ = ("_begin", "_end", "_others", "_own", "_table", "name", "revision", "used")
 
     def __init__(self, revision: Hashable, now: float) -> None:
         self.revision = revision
         self.used = now
         self.name: bytes | None = None
-        self._first: tuple[Table, bytes, bytes, bytes] | None = None
+        self._table: Table | None = None
+        self._own = b""
         self._others: dict[Table, Body] | None = None
 
     @property
     def size(self) -> int:
         """The bytes that it takes, counted when they are wanted: a number would be 40 bytes more of each entry."""
-        bodies = 0 if self._first is None else sum([len(own) for _, own, _ in self.bodies.values()])
+        others = self._others
+        bodies = len(self._own) if others is None else sum([len(own) for _, own, _ in others.values()])
         return OVERHEAD + len(self.name or b"") + bodies
 
     @property
     def is_empty(self) -> bool:
         """Whether it has no INSTANCE."""
-        return self._first is None
+        return self._table is None and not self._others
 
     @property
     def bodies(self) -> dict[Table, Body]:
         """All that is kept, the oldest first."""
-        first = {} if self._first is None else {self._first[0]: self._first[1:]}
-        return {**first, **(self._others or {})}
+        if self._table is not None:
+            return {self._table: (self._begin, self._own, self._end)}
+        return dict(self._others or {})
 
     def body(self, table: Table) -> Body | None:
         """The INSTANCE that a table wrote; None where none is kept."""
-        first = self._first
-        if first is not None and first[0] is table:
-            return first[1], first[2], first[3]
+        if self._table is table:
+            return self._begin, self._own, self._end
         return None if self._others is None else self._others.get(table)
 
     def keep_body(self, table: Table, body: Body) -> None:
-        """Keep what a table wrote."""
-        if self._first is None or self._first[0] is table:
-            self._first = table, *body
+        """Keep what a table wrote of which nothing is kept."""
+        if self._table is None and self._others is None:
+            self._begin, self._own, self._end = body
+            self._table = table
         else:
-            self._others = {**(self._others or {}), table: body}
+            self._others = {**self.bodies, table: body}
+            self._table = None
 
-    def forget_bodies(self, table: Table) -> int:
-        """Make room for what a table wrote; the bytes that are kept no longer."""
-        if self._first is None:
+    def make_room(self) -> int:
+        """Have room for what another table wrote; the bytes that are kept no longer."""
+        if self._others is None:
             return 0
         bodies = self.bodies
-        gone = [table] if table in bodies else []
-        gone += [each for each in bodies if each is not table][: max(0, len(bodies) - len(gone) - MAX_BODIES + 1)]
+        gone = list(bodies)[: max(0, len(bodies) - MAX_BODIES + 1)]
         freed = sum(len(bodies.pop(each)[1]) for each in gone)
         if gone:
-            first = next(iter(bodies), None)
-            self._others = {each: body for each, body in bodies.items() if each is not first} or None
-            self._first = None if first is None else (first, *bodies[first])
+            self._others = bodies
         return freed
 
 
@@ -146,13 +148,15 @@ class InstanceCache:
             name: what is its own in the INSTANCENAME, where that is to be kept together with it.
         """
         with self._lock:
-            freed = entry.forget_bodies(table)
+            is_new = entry.body(table) is None  # another thread may have written the same
+            freed = entry.make_room() if is_new else 0
             if bucket.get(identity) is entry:
                 self.size -= freed
             if entry.name is not None:
                 name = None
-            if self._grow(bucket, identity, entry, len(body[1]) + len(name or b"")):
-                entry.keep_body(table, body)
+            if self._grow(bucket, identity, entry, is_new * len(body[1]) + len(name or b"")):
+                if is_new:
+                    entry.keep_body(table, body)
                 entry.name = entry.name or name
 
     def _grow(self, bucket: Bucket, identity: Hashable, entry: CachedInstance, growth: int) -> bool:
