@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import pywbem
 
+from tests.bed.server import wait_until
 from tests.cimom.harness import RunningServer, faults
 from tests.cimom.toy import Toy
 from virtcim.frontends.cimxml.cache import OVERHEAD, WANTED, InstanceCache
@@ -116,6 +117,13 @@ def test_vanished_instances_go() -> None:
     assert set(cache.bucket("n", "C")) == {"b"}
     assert cache.size == held(cache)
     assert len(cache) == 1
+
+
+def test_entries_that_are_used_at_one_time_share_the_number() -> None:
+    cache = InstanceCache(100_000, 60)
+    first = cache.moment
+    assert cache.moment is first
+    assert wait_until(lambda: cache.moment > first)
 
 
 def test_what_two_threads_have_written_alike_is_kept_once() -> None:

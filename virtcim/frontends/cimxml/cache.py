@@ -23,6 +23,9 @@ Consoles ask again every 30 to 60 seconds.  What does not fit beside the entries
 drop the entry that was not used for the longest time would drop, in an enumeration larger than the cache, just what is
 wanted next, and every enumeration would write everything anew."""
 
+MOMENT = 0.5
+"""Seconds for which one number stands for the time: each entry with a number of its own would be 24 bytes larger."""
+
 PASS_INTERVAL = 5.0
 """Seconds between two looks through a full cache for entries that nobody wants any more."""
 
@@ -109,10 +112,20 @@ class InstanceCache:
         self._buckets: dict[tuple[str, str], Bucket] = {}
         self._lock = threading.Lock()
         self._next_pass = 0.0
+        self._moment = 0.0
         self.size = 0
 
     def __len__(self) -> int:
         return sum(len(bucket) for bucket in list(self._buckets.values()))
+
+    @property
+    def moment(self) -> float:
+        """The time of now or of a moment ago, by the monotonic clock: the same object for entries that are used at
+        nearly one time."""
+        now = time.monotonic()
+        if now - self._moment > MOMENT:
+            self._moment = now
+        return self._moment
 
     def bucket(self, namespace: str, class_name: str) -> Bucket:
         """The entries of one creation class, by identity.  To be changed through this object only."""

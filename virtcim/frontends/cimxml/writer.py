@@ -137,7 +137,7 @@ class NamespaceWriter:
 
     def _entry(self, instance: Instance) -> tuple[Bucket, CachedInstance]:
         bucket = self._cache.bucket(self.name, instance.class_name)
-        return bucket, self._cache.entry(bucket, instance.identity, instance.revision, time.monotonic())
+        return bucket, self._cache.entry(bucket, instance.identity, instance.revision, self._cache.moment)
 
     def _name(self, instance: Instance, bucket: Bucket, entry: CachedInstance) -> bytes:
         name = entry.name
@@ -159,7 +159,7 @@ class NamespaceWriter:
     def _recall(self, value: RevisedInstance, write: Callable[[EmbeddedInstance], str]) -> str:
         """The text of an embedded instance in a VALUE, from the cache where that has it at its revision."""
         bucket = self._cache.bucket(self.name, f"{value.class_name} in a value")
-        entry = self._cache.entry(bucket, value.identity, value.revision, time.monotonic())
+        entry = self._cache.entry(bucket, value.identity, value.revision, self._cache.moment)
         if entry.name is not None:
             return entry.name.decode()
         text = write(value)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import lru_cache
 from itertools import chain
 from operator import attrgetter
-from typing import Any, Generic, Self, TypeVar, cast
+from typing import Any, Generic, Self, TypeVar
 
 from virtcim.libhelper.documents.domain import Device
 from virtcim.platforms.base import Platform
@@ -75,12 +75,12 @@ class ResourceSetting(Element, Generic[Described]):
 
     @classmethod
     def made_from(cls, owner: Guest) -> Sequence[Self]:
-        return cast("Sequence[Self]", owner.memo(ResourceSetting, _of_guest).get(cls, ()))
+        return [each for each in owner.memo(ResourceSetting, _of_guest) if type(each) is cls]
 
     @classmethod
     def in_configuration(cls, configuration: Configuration) -> Sequence[Self]:
         """The settings of this type in a configuration, in the order of the resources."""
-        return cast("Sequence[Self]", configuration.memo(ResourceSetting, _by_type).get(cls, ()))
+        return [each for each in configuration.memo(ResourceSetting, _of_configuration) if type(each) is cls]
 
     @classmethod
     def no_such(cls, site: Site, platform: Platform, key: str) -> CIMError:
@@ -112,22 +112,16 @@ def device_table(
     return with_options(PropertyTable(*groups), *classes, get=attrgetter("device"))
 
 
-def _by_type(configuration: Configuration) -> dict[type[object], tuple[ResourceSetting[Any], ...]]:
-    """The settings of a configuration by type; no type that has none."""
-    found: dict[type[object], list[ResourceSetting[Any]]] = {}
-    for entry in configuration.entries.values():
-        shown_as = entry.kind.setting
-        found.setdefault(shown_as, []).append(shown_as(configuration, entry))
-    return {shown_as: tuple(settings) for shown_as, settings in found.items()}
+def _of_configuration(configuration: Configuration) -> tuple[ResourceSetting[Any], ...]:
+    """All settings of a configuration, in the order of the resources: few enough to be gone through for those of a
+    type, where a tuple for each type would be larger."""
+    return tuple(entry.kind.setting(configuration, entry) for entry in configuration.entries.values())
 
 
-def _of_guest(guest: Guest) -> Mapping[type[object], Sequence[ResourceSetting[Any]]]:
-    """The settings of all configurations of a guest by type."""
-    first, *others = [each.memo(ResourceSetting, _by_type) for each in guest.all_configurations] or [{}]
-    if not others:
-        return first
-    types = dict.fromkeys(chain(first, *others))
-    return {each: tuple(chain.from_iterable(found.get(each, ()) for found in (first, *others))) for each in types}
+def _of_guest(guest: Guest) -> tuple[ResourceSetting[Any], ...]:
+    """The settings of all configurations of a guest."""
+    settings = [each.memo(ResourceSetting, _of_configuration) for each in guest.all_configurations]
+    return settings[0] if len(settings) == 1 else tuple(chain.from_iterable(settings))
 
 
 def pool_id(setting: ResourceSetting[object]) -> str | None:
