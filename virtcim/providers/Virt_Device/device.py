@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Generic, Self, TypeVar
 
 from virtcim.platforms.base import Platform
@@ -71,17 +71,17 @@ class GuestDevice(Element, Generic[Described]):
         state = owner.state
         if state is None:
             return ()
-        return [device for devices in cls.by_resource(state).values() for device in devices]
+        return cls.in_configuration(state)
 
     @classmethod
-    def by_resource(cls, configuration: Configuration) -> Mapping[str, Sequence[Self]]:
-        """The devices of this type in a configuration, by the identifier of the resource that they are."""
-        return configuration.memo(cls, cls._by_resource)
+    def in_configuration(cls, configuration: Configuration) -> Sequence[Self]:
+        """The devices of this type in a configuration, in the order of the resources that they are."""
+        return configuration.memo(cls, cls._of_configuration)
 
     @classmethod
-    def _by_resource(cls, configuration: Configuration) -> dict[str, Sequence[Self]]:
-        entries = configuration.entries.values()
-        return {entry.identifier: cls.of_entry(configuration, entry) for entry in entries if entry.kind.device is cls}
+    def _of_configuration(cls, configuration: Configuration) -> tuple[Self, ...]:
+        entries = [entry for entry in configuration.entries.values() if entry.kind.device is cls]
+        return tuple(device for entry in entries for device in cls.of_entry(configuration, entry))
 
     @classmethod
     def of_entry(cls, configuration: Configuration, entry: DeviceEntry) -> Sequence[Self]:

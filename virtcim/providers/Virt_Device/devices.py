@@ -36,4 +36,6 @@ def devices_for(configuration: Configuration, identifier: str) -> Sequence[Guest
     """The devices that one resource is: one, none, or all processors."""
     entry = configuration.entries.get(identifier)
     shown_as: type[GuestDevice[object]] | None = None if entry is None else entry.kind.device
-    return () if shown_as is None else shown_as.by_resource(configuration).get(identifier, ())
+    if shown_as is None:
+        return ()
+    return [each for each in shown_as.in_configuration(configuration) if each.entry is entry]
