@@ -67,6 +67,10 @@ LARGE = Sizes(QEMU_GUESTS, rounds=200, burst=2000)
 QUIET_SECONDS = 60.0
 SETTLING_SECONDS = 20.0
 
+#: Seconds for which that server samples figures after somebody looked: by default these are more than it settles, and
+#: what is measured then is no rest.
+LINGER_SECONDS = 5.0
+
 
 def say(text: str) -> None:
     print(text, flush=True)
@@ -169,9 +173,8 @@ def measure_qemu(size: int) -> Run:
         define_guests(daemon, size)
         say(f"  {size} guests defined in {time.monotonic() - began:.1f} s")
         directories = xml_directories("qemu", daemon.directory / "etc", daemon.directory / "run/libvirt")
-        config = "[inventory.watch_directories]\n" + "".join(
-            f'"{path}" = "{kind}"\n' for path, kind in directories.items()
-        )
+        watched = "".join(f'"{path}" = "{kind}"\n' for path, kind in directories.items())
+        config = f"[inventory]\nsample_linger = {LINGER_SECONDS}\n[inventory.watch_directories]\n{watched}"
         with warm_server(run, daemon.uri(), size, "KVM", config) as server:
             measure(run, server, daemon.uri(), "KVM")
             measure_events(run, server, daemon)
