@@ -172,7 +172,7 @@ class Reconciler:
 
     def _is_settled(self, part: _Round, key: str, now: float) -> bool:
         """Whether an object need not be compared: it was before, and since then its file would have told."""
-        if now - part.compared.get(key, -math.inf) > _RECHECK:
+        if not self._has_true_files or now - part.compared.get(key, -math.inf) > _RECHECK:
             return False
         record = self._inventory.find(part.kind.name, key)
         return record is not None and self._tells_of(part.kind, record)
