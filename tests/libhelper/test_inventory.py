@@ -1053,6 +1053,23 @@ def test_it_is_known_which_domains_changed_last(node: Hypervisor) -> None:
     assert inventory.domains_changed_since(0) == {"one", "two", "three", "four"}
 
 
+def test_who_arrives_has_changed_when_it_is_shown(started: Callable[..., Hypervisor], tmp_path: Path) -> None:
+    source, target = (started(node_file(tmp_path / f"{place}.xml", [place])) for place in ("old", "new"))
+    uuid = "00000000-0000-4000-8000-000000000001"
+    keys = f"<name>mover</name><uuid>{uuid}</uuid>"
+    xml = f"<domain type='test'>{keys}<memory>1024</memory><os><type>hvm</type></os></domain>"
+    target.inventory.withhold(uuid)
+    with target.connections.connection() as there:
+        there.defineXML(xml)
+    target.inventory.refresh(uuid)
+    target.domains.suspend("new")
+    assert target.inventory.wait_for(state_is("new", DomainState.PAUSED), PATIENCE)
+    revision = target.inventory.revision
+    source.inventory.hand_over(uuid, target.inventory)
+    assert target.inventory.domain("mover") is not None
+    assert target.inventory.domains_changed_since(revision) == {"mover"}
+
+
 def test_what_changed_long_ago_is_not_known() -> None:
     journal = Journal()
     for revision in range(1, LENGTH + 3):

@@ -357,7 +357,8 @@ class Inventory:
         self._withheld.discard(uuid)
         arrived = self._arrived.pop(uuid, None)
         if arrived is not None:
-            self._replace(DOMAIN, None, arrived)
+            # It is shown from now on: by its revision nobody who looked meanwhile would find that it has come.
+            self._replace(DOMAIN, None, replace(arrived, revision=next(_revisions)))
 
     def keys(self, kind: str) -> list[str]:
         """The keys of all objects of a kind."""
