@@ -172,16 +172,19 @@ bench: $(VENV)/.stamp-test
 lock: $(VENV)/.stamp-run
 	$(BIN)/python -m release.lock
 
-deb: $(VENV)/.stamp-run
+# What browsers need goes along where it can be fetched.
+PACKAGED := $(if $(HAS_NPM),console)
+
+deb: $(VENV)/.stamp-run $(PACKAGED)
 	$(BIN)/python -m release.deb --into dist
 
-rpm: $(VENV)/.stamp-run
+rpm: $(VENV)/.stamp-run $(PACKAGED)
 	$(BIN)/python -m release.rpm --into dist
 
-dist: $(VENV)/.stamp-test
+dist: $(VENV)/.stamp-test $(PACKAGED)
 	$(BIN)/python -m release.dist --into dist
 
-install: $(VENV)/.stamp-run
+install: $(VENV)/.stamp-run $(PACKAGED)
 	$(BIN)/python -m release.tree $(if $(FAMILY),--family $(FAMILY)) $(or $(DESTDIR),/)
 
 clean:

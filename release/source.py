@@ -16,6 +16,9 @@ __all__ = ["ROOT", "copy_source", "last_change", "make_environment", "package_ve
 
 ROOT = Path(__file__).resolve().parents[1]
 
+PARTS = Path("virtcim/console/parts")
+"""The foreign parts of the console, which `make console` fetches."""
+
 NOT_SOURCE = {".git", ".venv", "build", "dist", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
 """Directories that are passed over where git does not know the files."""
 
@@ -81,10 +84,15 @@ def package_version() -> str:
 
 
 def source_files() -> list[Path]:
-    """List the files of the source, relative to its root, links as links, in a fixed order."""
+    """List the files of the source, relative to its root, links as links, in a fixed order.
+
+    The foreign parts of the console are among them where they have been fetched: git leaves them to npm's lock file,
+    and what is built of the source needs them.
+    """
     if (ROOT / ".git").exists():
         names = _git("ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
-        found = [Path(name) for name in names if name]
+        parts = (path.relative_to(ROOT) for path in (ROOT / PARTS).rglob("*"))
+        found = [*(Path(name) for name in names if name), *parts]
     else:
         found = [Path(above, name).relative_to(ROOT) for above, name in _walk()]
     return sorted(path for path in found if (ROOT / path).is_symlink() or (ROOT / path).is_file())
