@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import libvirt
@@ -13,6 +14,9 @@ from tests.bed import wait_until
 from tests.indications.nodes import Nodes
 from tests.indications.parts import Scripted
 from tests.providers.test_two_nodes import GUESTS, LOCAL, OTHER
+from virtcim.app.store import read_table
+from virtcim.cimom.principals import Mechanism, Principal
+from virtcim.libhelper.inventory.kept import KeptRecord
 from virtcim.libhelper.inventory.records import Domain
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.lifecycle import source
@@ -90,12 +94,12 @@ def test_a_network_says_what_guests_take_from_it(
     nodes: Nodes, listen: Callable[..., Scripted], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is an image of libvirt's network, which does not change by that."""
-    looks: list[Any] = []
+    looks: list[bool] = []
     look = Survey.look
 
-    def looked(survey: Survey, *given: Any) -> Any:
-        found = list(look(survey, *given))
-        looks.append(given)
+    def looked(survey: Survey, wants: Callable[[str], bool], *given: Any) -> Any:
+        found = list(look(survey, wants, *given))
+        looks.append(wants("Test_NetworkPool"))
         return found
 
     monkeypatch.setattr(Survey, "look", looked)
@@ -113,7 +117,7 @@ def test_a_network_says_what_guests_take_from_it(
     pools = listen()
     of_pools = "SELECT * FROM CIM_InstModification WHERE SourceInstance ISA CIM_ResourcePool"
     nodes.service.subscribe(pools.url, of_pools, "pools", spaces=(LOCAL,))
-    wait_until(lambda: looks)
+    wait_until(lambda: any(looks))
 
     def changes() -> list[Any]:
         """What was told of the network: what guests took before and then, and the properties that changed."""
@@ -140,3 +144,21 @@ def test_a_network_says_what_guests_take_from_it(
     wait_until(lambda: len(changes()) > 1)
     taken = ["CurrentlyConsumedResource"]
     assert changes() == [["1", "0", taken], ["0", "1", taken]]
+
+
+def test_nothing_is_kept_for_streams_which_end_with_the_server(
+    nodes: Nodes, listen: Callable[..., Scripted], tmp_path: Path
+) -> None:
+    def kept() -> list[str]:
+        found = read_table(tmp_path / "state.sqlite", f"last known state of {LOCAL}", KeptRecord)
+        return [record.name for _, record in found]
+
+    service, listener = nodes.service, listen()
+    stream = service.service.streams.open([("DMTF:CQL", QUERY)], [LOCAL], Principal("root", Mechanism.LOCAL))
+    nodes.run(LOCAL, lambda each: each.lookupByName("same").suspend())
+    wait_until(lambda: service.service.streams.take(stream, 1)[0])
+    assert kept() == []
+    service.subscribe(listener.url, QUERY, spaces=(LOCAL,))
+    nodes.run(LOCAL, lambda each: each.lookupByName("same").resume())
+    listener.wait_for(1)
+    wait_until(lambda: "same" in kept())

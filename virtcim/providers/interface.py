@@ -480,7 +480,13 @@ class ChangeListener(ABC):
     @property
     @abstractmethod
     def is_active(self) -> bool:
-        """Whether anything is wanted; while it is not, no last known state has to be kept."""
+        """Whether anything is wanted."""
+
+    @property
+    @abstractmethod
+    def is_lasting(self) -> bool:
+        """Whether anything is wanted by who wants it still after the end of the server; while it is not, no last known
+        state has to be kept."""
 
     @abstractmethod
     def wants(self, class_name: str) -> bool:

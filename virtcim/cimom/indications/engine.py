@@ -112,6 +112,10 @@ class IndicationEngine(ChangeListener):
     def is_active(self) -> bool:
         return bool(self._subscriptions.served) or any(taker.active for taker in self._takers)
 
+    @property
+    def is_lasting(self) -> bool:
+        return bool(self._subscriptions.served)
+
     def wants(self, class_name: str) -> bool:
         return class_name in self._subscriptions.served.sources or any(
             class_name in taker.sources for taker in self._takers

@@ -1,7 +1,7 @@
 """The last known state: the record of each object that was told of last, in memory, and kept by the store.
 
 What was kept by an earlier run of the server is compared with what is found at the start, so that whoever subscribed
-is told what changed meanwhile.  Nothing is kept while nobody has subscribed.
+is told what changed meanwhile.  Nothing is kept while nobody has subscribed; event streams end with the server.
 """
 
 from __future__ import annotations

@@ -108,7 +108,7 @@ class LifecycleSource(ChangeSource):
 
     def start(self, listener: ChangeListener) -> None:
         self._listener = listener
-        if listener.is_active:
+        if listener.is_lasting:
             self._awaited.update(self._known.load())
         else:
             self._known.forget()
@@ -192,7 +192,7 @@ class LifecycleSource(ChangeSource):
 
     def _on_wants(self, time: datetime) -> None:
         if self._listener is not None:
-            self._known.keep(self._listener.is_active)
+            self._known.keep(self._listener.is_lasting)
             self._look(None, time)
 
     def _take_stock(self, hypervisor: Hypervisor, time: datetime) -> None:
