@@ -41,10 +41,9 @@ PICTURES: tuple[tuple[str, str, Mapping[str, str]], ...] = (
 PAGES: tuple[tuple[str, str], ...] = (
     ("Overview", "overview"),
     ("Guests", "guests"),
-    *(
-        (f"Guest: {tab}", f"{GUEST}/{tab}")
-        for tab in ("summary", "console", "settings", "devices", "snapshots", "jobs")
-    ),
+    *((f"Guest: {tab}", f"{GUEST}/{tab}") for tab in ("summary", "console", "settings", "devices")),
+    ("Guest: snapshots", f"{GUEST.replace('web', 'archive')}/snapshots"),
+    ("Guest: jobs", f"{GUEST}/jobs"),
     ("Guest: neighbours", f"{GUEST}/graph"),
     ("Guest: the CIM behind it", f"{GUEST}/cim"),
     ("New guest", "create"),
@@ -74,7 +73,33 @@ they do.
 """
 
 QUALITY = 70
-PATIENCE = 60.0
+PATIENCE = 120.0
+
+SAMPLES = 8
+"""Points that a chart of the load has at least."""
+
+HAS_FIGURES = """async (samples) => {
+    const [{ state }, { summariesOf }] = await Promise.all([import("/state.js"), import("/api.js")]);
+    const running = [...state.guests.values()].filter((guest) => guest.state === 2 || guest.state === 9);
+    if (!state.loaded || running.some((guest) => guest.load === null)) return false;
+    const own = running.filter((guest) => guest.namespace === "root/virt" && guest.state === 2);
+    const found = await summariesOf("root/virt", own, { history: "true" });
+    return found.every((each) => (each.properties.ProcessorLoadHistory ?? []).length >= samples);
+}"""
+"""Whether the server has sampled guests for a while, and the page has what it has found."""
+
+REDRAWN = (
+    """() => new Promise((done) => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(done)), 500))"""
+)
+"""Waits until a page that gathers changes for a while has drawn them."""
+
+IS_DRAWN = """() => [...document.querySelectorAll("main .chart, main .graph")]
+        .every((each) => each.querySelector("canvas"))
+    && [...document.images].every((each) => each.complete) && !document.querySelector("main span.thumb")"""
+
+LOOKS_AT_MOST = 12
+STILL = 400
+"""Milliseconds between two looks at a page that comes to rest."""
 
 
 @contextmanager
@@ -113,6 +138,7 @@ def opened(browser: Browser, server: Server, look: Mapping[str, str]) -> Iterato
         reduced_motion="reduce",
     )
     page = context.new_page()
+    page.set_default_timeout(PATIENCE * 1000)
     page.on("pageerror", lambda error: print("error:", error))
     page.on("console", lambda message: print(message.type, message.text) if message.type == "error" else None)
     page.goto(server.url)
@@ -127,6 +153,8 @@ def log_in(page: Page, server: Server) -> None:
     page.locator("#password").fill(server.password or "")
     page.locator("button.main").click()
     page.locator(".frame").wait_for()
+    # What the mouse is over looks otherwise.
+    page.mouse.move(0, 0)
 
 
 def go(page: Page, address: str) -> None:
@@ -140,10 +168,29 @@ def go(page: Page, address: str) -> None:
     if address == "profiles":
         page.locator("form button.main").click()
         page.locator("form button.main").wait_for()
-    page.wait_for_timeout(2500)
+    await_figures(page)
+    page.wait_for_function(IS_DRAWN)
+    await_rest(page)
     too_wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
     if too_wide > 1:
         print(f"{address}: {too_wide} px too wide")
+
+
+def await_figures(page: Page) -> None:
+    """Wait until there are figures of all guests that run, and the page has drawn them."""
+    wait_until(lambda: page.evaluate(HAS_FIGURES, SAMPLES), PATIENCE)
+    page.evaluate(REDRAWN)
+
+
+def await_rest(page: Page) -> None:
+    """Wait until two pictures in a row are the same; of what moves all the time, for as long as any page needs."""
+    before = b""
+    for _ in range(LOOKS_AT_MOST):
+        now = shot(page)
+        if now == before:
+            return
+        before = now
+        page.wait_for_timeout(STILL)
 
 
 def shot(page: Page) -> bytes:
@@ -194,6 +241,10 @@ def main() -> None:
         )
         ask = server.pywbem("root/virt")
         wait_until(lambda: len(ask.EnumerateInstanceNames("KVM_ComputerSystem")) == 6, PATIENCE)
+        # A page shows the load of guests from its beginning only where the server has sampled it before.
+        with opened(browser, server, {}) as page:
+            log_in(page, server)
+            await_figures(page)
         for name, address, look in PICTURES:
             with opened(browser, server, look) as page:
                 log_in(page, server)
