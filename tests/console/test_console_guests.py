@@ -269,12 +269,12 @@ def test_a_guest_is_provisioned_to_its_prompt(
     config = f"[providers.jobs]\ngrace = 0\n[images]\ndirectory = '{tmp_path}'\npool = '{POOL}'\n"
     page = open_page("#/templates", of=serve(host.uri(), config=config))
     page.locator(".panel").filter(has_text="small@1").get_by_role("button", name="Make guests").click()
-    page.get_by_role("dialog").locator("#make-name").fill("sown")
+    page.get_by_role("dialog").locator("#make-name").fill("talker")
     page.evaluate(NOTE_STEPS)
     page.get_by_role("dialog").get_by_role("button", name="Create").click()
-    expect(page.get_by_role("row").filter(has_text="Provision sown")).to_contain_text("100 %")
+    expect(page.get_by_role("row").filter(has_text="Provision talker")).to_contain_text("100 %")
     assert page.evaluate("steps.some((each) => /Step \\d of \\d: /.test(each))")
-    page.evaluate("address => { location.hash = address }", f"{GUEST.replace('first', 'sown')}/console")
+    page.evaluate("address => { location.hash = address }", f"{GUEST.replace('first', 'talker')}/console")
     page.get_by_role("button", name="Serial").click()
     page.locator(".screen .xterm").click()
 
