@@ -13,20 +13,23 @@ import libvirt
 import pytest
 import pywbem
 
-from tests.bed import wait_until
+from tests.bed import Libvirtd, Server, wait_until
 from tests.cimom.harness import RawClient, Response, RunningServer, class_name, instance_name, intrinsic
 from tests.cmpi.broker import Broker
+from tests.conftest import Guests
 from tests.frontends.adapters import Adapter, CIMXMLAdapter, CMPIAdapter
 from tests.frontends.libvirtcim import ROWS, VIRT, Row, guest, path
 from tests.providers.conftest import classes  # noqa: F401
+from tests.providers.migrationbed import OFFLINE, begin_migration, guest_xml
 from tests.providers.poolhost import add_pools
 from tests.providers.poolservice import HASTY, PoolService
 from tests.providers.recorded import PATIENT, PLATFORMS, Served, domain_xml, hypervisor, platform
+from tests.providers.snapshotservice import FULL, MEMORY_AND_STOP, SnapshotService
 from tests.xpath import nodes
 from virtcim.app.assembly import make_daemon
 from virtcim.cimom.core import Core
 from virtcim.cimom.requests import AssociationFilter, Associators, EnumerateInstances, GetInstance, InvokeMethod
-from virtcim.cimom.results import MethodOutcome
+from virtcim.cimom.results import MethodOutcome, OneInstance
 from virtcim.cimom.settings import ServerSettings
 from virtcim.frontends.cmpi.settings import CmpiSettings
 from virtcim.frontends.compatibility import CompatibilitySettings, translation_of
@@ -51,6 +54,11 @@ from virtcim.schema.classes import ClassStore
 
 DROP_IN = CompatibilitySettings(libvirt_cim=True)
 OFF = CompatibilitySettings()
+CONFIG = "[compatibility]\nlibvirt_cim = true\n"
+
+SHUT_DOWN, REBOOT = 4, 10
+RUNNING_JOB, COMPLETED_JOB, FAILED_JOB = 4, 7, 10
+SNAPSHOTS = "VirtualSystemSnapshotService"
 
 WEB = """<emulator>/usr/bin/qemu-system-x86_64</emulator>
 <disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='/srv/images/root.qcow2'/>
@@ -396,6 +404,100 @@ def test_methods_answer_when_all_is_done(
         assert adapter.send(on_pools("DeleteResourcePool", Pool=pool), "root").value == (0, {})
 
 
+@pytest.fixture
+def uri_of_a_node(tmp_path: Path) -> str:
+    """The URI of a host of libvirt's test driver with one guest, which runs."""
+    node = tmp_path / "node.xml"
+    node.write_text(f"<node>{domain_xml('web', kind='test')}</node>")
+    return f"test://{node}"
+
+
+@pytest.fixture
+def snapshots(uri_of_a_node: str) -> Iterator[SnapshotService]:
+    """libvirt's test driver, where nothing takes so long that it becomes a job."""
+    made = SnapshotService(uri_of_a_node, "Test", settings=ProviderSettings(jobs=PATIENT))
+    yield made
+    made.close()
+
+
+def taking(snapshots: SnapshotService) -> InvokeMethod:
+    """The request for a snapshot that leaves the guest off."""
+    return invoke("CreateSnapshot", SNAPSHOTS, AffectedSystem=snapshots.system("web"), SnapshotType=MEMORY_AND_STOP)
+
+
+def test_snapshots_are_jobs_however_short_they_are(
+    way: str,
+    snapshots: SnapshotService,
+    classes: ClassStore,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    """libvirt-cim answered 0 with a job, and with the settings of the guest as its snapshot."""
+    settings = snapshots.vssd_path("web")
+    apply = invoke("ApplySnapshot", SNAPSHOTS, Snapshot=settings)
+    resulting = {"ResultingSnapshot": (VIRT, settings.class_name, dict(settings.keys))}
+    first, second = tmp_path / "dropin", tmp_path / "true"
+    first.mkdir()
+    second.mkdir()
+    with served_by(way, snapshots.catalog, classes, DROP_IN, first) as adapter:
+        for request, expected in ((taking(snapshots), resulting), (apply, {})):
+            value, out = adapter.send(request, "root").value
+            namespace, class_name, keys = out.pop("Job")
+            assert (value, out, class_name) == (0, expected, "Test_ConcreteJob")
+            job = InstancePath(class_name, keys, namespace)
+            *_, shown = adapter.send(GetInstance(namespace=VIRT, path=job), "root").value
+            assert (shown["JobState"], shown["Name"]) == (COMPLETED_JOB, f"{request.method} web")
+    with served_by(way, snapshots.catalog, classes, OFF, second) as adapter:
+        assert adapter.send(taking(snapshots), "root").value == (0, resulting)
+        assert adapter.send(apply, "root").value == (0, {})
+
+
+def test_what_is_always_a_job_can_be_one(classes: ClassStore) -> None:  # noqa: F811
+    found = [method for each in DIFFERENCES for method in each.jobs]
+    assert len(found) == 4
+    assert all(classes[f"KVM_{base}"].methods[name].parameters["job"].is_out for base, name in found)
+
+
+def test_a_snapshot_whose_job_is_gone_when_it_has_ended(
+    uri_of_a_node: str,
+    classes: ClassStore,  # noqa: F811
+) -> None:
+    """Nobody can look at a job that is not kept; the snapshot was taken all the same."""
+    service = SnapshotService(uri_of_a_node, "Test", settings=ProviderSettings(jobs=replace(PATIENT, retention=0.0)))
+    try:
+        answer = LibvirtCim(Core(service.catalog, classes, ServerSettings()), DROP_IN).execute(taking(service))
+        assert isinstance(answer, MethodOutcome)
+        assert (answer.return_value, set(answer.out)) == (0, {"Job"})
+    finally:
+        service.close()
+
+
+def refuse_to_save(_domain: str) -> None:
+    raise LibvirtError("it will not", libvirt.VIR_ERR_INTERNAL_ERROR)
+
+
+def test_a_snapshot_that_takes_longer_or_fails(
+    snapshots: SnapshotService,
+    classes: ClassStore,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The answer is 0 with the job all the same, which tells how it ended."""
+    may_end = threading.Event()
+    drop_in = LibvirtCim(Core(snapshots.catalog, classes, ServerSettings()), DROP_IN)
+    for save, state in ((lambda _domain: may_end.wait(60), RUNNING_JOB), (refuse_to_save, FAILED_JOB)):
+        monkeypatch.setattr(snapshots.hypervisor.domains, "managed_save", save)
+        answer = drop_in.execute(taking(snapshots))
+        assert isinstance(answer, MethodOutcome)
+        assert (answer.return_value, set(answer.out)) == (0, {"Job"})
+        job = answer.out["Job"]
+        assert isinstance(job, InstancePath)
+        look = GetInstance(namespace=VIRT, path=job)
+        shown = drop_in.execute(look)
+        assert isinstance(shown, OneInstance)
+        assert shown.instance.properties()["JobState"] == state
+        may_end.set()
+        snapshots.end_of(job)
+
+
 def test_settings_come_back_as_they_were_sent(driver: PoolService, classes: ClassStore) -> None:  # noqa: F811
     net = driver.setting(
         "Net",
@@ -500,9 +602,6 @@ def test_what_the_state_of_a_guest_forbids(driver: PoolService, classes: ClassSt
     with pytest.raises(CIMError, match="Failed to define domain: not possible in this state") as error:
         LibvirtCim(core, DROP_IN).execute(rename)
     assert error.value.status is Status.FAILED
-
-
-SHUT_DOWN, REBOOT = 4, 10
 
 
 class EndingDomains:
@@ -614,3 +713,46 @@ def test_what_is_not_seen_in_time(state: int, answer: int, served: Served, class
     method = classes["KVM_ComputerSystem"].methods["requeststatechange"]
     late = MethodOutcome(VIRT, "KVM_ComputerSystem", method, 3)
     assert LibvirtCim(core, DROP_IN).translate_result(request, late) == replace(late, return_value=answer)
+
+
+def ended(client: pywbem.WBEMConnection, job: pywbem.CIMInstanceName) -> pywbem.CIMInstance:
+    """Poll a job until it is over, as the scripts of libvirt-cim do."""
+    return wait_until(lambda: shown if (shown := client.GetInstance(job))["JobState"] >= COMPLETED_JOB else None, 60)
+
+
+@pytest.mark.parametrize("kind", [FULL, MEMORY_AND_STOP])
+def test_a_snapshot_of_a_guest_that_runs(
+    guests: Guests, libvirtd: Libvirtd, serve: Callable[..., Server], kind: int
+) -> None:
+    name = guests.baseline("kept")
+    libvirtd.virsh("start", name)
+    client: Any = serve(libvirtd.uri(), config=CONFIG).pywbem()
+    (snapshots,) = client.EnumerateInstanceNames("KVM_VirtualSystemSnapshotService")
+    (system,) = client.EnumerateInstanceNames("KVM_ComputerSystem")
+    kind_of_it = pywbem.Uint16(kind)
+    value, out = client.InvokeMethod("CreateSnapshot", snapshots, AffectedSystem=system, SnapshotType=kind_of_it)
+    assert (value, out["Job"].classname) == (0, "KVM_ConcreteJob")
+    assert ended(client, out["Job"])["JobState"] == COMPLETED_JOB
+    assert client.GetInstance(out["ResultingSnapshot"]) is not None
+    value, applied = client.InvokeMethod("ApplySnapshot", snapshots, Snapshot=out["ResultingSnapshot"])
+    assert (value, set(applied)) == (0, {"Job"})
+    assert ended(client, applied["Job"])["JobState"] == COMPLETED_JOB
+    assert libvirtd.list_all()[name] == "running"
+
+
+@pytest.mark.parametrize("is_there_already", [False, True])
+def test_a_migration_is_a_job_however_short_it_is(
+    new_libvirtd: Callable[[], Libvirtd], serve: Callable[..., Server], is_there_already: bool
+) -> None:
+    """A definition moves in no time; and what forbids a migration is told by its job."""
+    here, there = new_libvirtd(), new_libvirtd()
+    xml = guest_xml("mover", "", "", None)
+    here.define(xml)
+    if is_there_already:
+        there.define(xml)
+    sockets = f'[providers.migration]\nsocket_directory = "{here.directory}"\n'
+    client: Any = serve(here.uri(), there.uri(), config=f"{sockets}{CONFIG}").pywbem()
+    job = begin_migration(client, "mover", there, 0, MigrationType=pywbem.Uint16(OFFLINE))
+    assert job.classname == "KVM_MigrationJob"
+    assert ended(client, job)["JobState"] == (FAILED_JOB if is_there_already else COMPLETED_JOB)
+    assert ("mover" in there.list_all(), "mover" in here.list_all()) == (True, is_there_already)

@@ -186,7 +186,7 @@ class Core:
 
     def _scope(self, name: str, caller: Caller) -> Scope:
         namespace = self.namespaces[name]
-        context = CallerContext(namespace.name, caller.principal.name, caller.request_id, caller.principal)
+        context = CallerContext(namespace.name, caller.principal.name, caller.request_id, user=caller.principal)
         return Scope(namespace, context, partial(self._may_read, caller))
 
     def _may_read(self, caller: Caller, namespace: str) -> bool:

@@ -192,11 +192,13 @@ class RequestContext:
     """Who asks, and where: what a provider may want to know of a request.
 
     `principal` is the authenticated user ("" when authentication is off).  `namespace` is the target namespace.
+    `as_job` says that the work of a method is to be a job from its beginning, however short it may be.
     """
 
     namespace: str
     principal: str = ""
     request_id: str = ""
+    as_job: bool = False
 
 
 @immutable

@@ -20,6 +20,7 @@ class InvokeMethod(Request):
         target: the instance, or the name of the class.
         method: its name, in any case.
         arguments: the input parameters that were given, spelt as the class declares them.
+        as_job: whether work that may become a job is to be one from its beginning, however short it may be.
     """
 
     operation: ClassVar[str] = "InvokeMethod"
@@ -27,6 +28,7 @@ class InvokeMethod(Request):
     target: Target
     method: str
     arguments: Parameters = field(default_factory=dict)
+    as_job: bool = False
 
     def attempt(self) -> Attempt:
         class_name = self.target if isinstance(self.target, str) else self.target.class_name

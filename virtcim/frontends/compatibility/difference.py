@@ -54,6 +54,7 @@ class Difference:
         refusals: for a class and a method (in lower case), the CIM error for each return value in its place.
         successes: for a class and a method (in lower case), for each return value that is told as 0, of which requests.
         synchronous: the classes whose methods answer when all is done.
+        jobs: for classes, the methods (in lower case) that always answer with a job, however short the work may be.
     """
 
     section: str
@@ -69,6 +70,7 @@ class Difference:
     refusals: Mapping[tuple[str, str], Mapping[int, Callable[[InvokeMethod], CIMError]]] = field(default_factory=dict)
     successes: Mapping[tuple[str, str], Mapping[int, Callable[[InvokeMethod], bool]]] = field(default_factory=dict)
     synchronous: frozenset[str] = frozenset()
+    jobs: frozenset[tuple[str, str]] = frozenset()
 
 
 def merged(mappings: Iterable[Mapping[Key, Mapping[str, Value]]]) -> dict[Key, dict[str, Value]]:

@@ -268,6 +268,13 @@ JOBS = Difference(
     synchronous=frozenset({_SERVICE, "VirtualSystemManagementService"}),
 )
 
+_MIGRATIONS = "VirtualSystemMigrationService"
+
+MIGRATION = Difference(
+    section="Migration",
+    jobs=frozenset({(_MIGRATIONS, "migratevirtualsystemtohost"), (_MIGRATIONS, "migratevirtualsystemtosystem")}),
+)
+
 
 def _is_second(view: View, instance: Instance, context: RequestContext) -> bool:
     """Tell whether a setting is of the next start of a guest that runs otherwise: a second one beside the present one.
@@ -389,6 +396,7 @@ SERVICES = Difference(
 
 
 _SNAPSHOTS = "VirtualSystemSnapshotService"
+_SNAPSHOT_JOBS = frozenset({(_SNAPSHOTS, "createsnapshot"), (_SNAPSHOTS, "applysnapshot")})
 _NO_SNAPSHOT = _refuse(Status.NOT_SUPPORTED, "Only memory(32768,32769) snapshots are supported")
 
 SNAPSHOTS = Difference(
@@ -412,6 +420,8 @@ SNAPSHOTS = Difference(
         },
         (_SNAPSHOTS, "destroysnapshot"): {5: _fail("Unable to remove snapshot: there is none")},
     },
+    successes={method: {STARTED: lambda _request: True} for method in _SNAPSHOT_JOBS},
+    jobs=_SNAPSHOT_JOBS,
 )
 
 
@@ -466,6 +476,7 @@ DIFFERENCES: Sequence[Difference] = (
     TEMPLATES,
     POOL_SERVICE,
     JOBS,
+    MIGRATION,
     CONFIGURATIONS,
     STATES,
     SERVICES,

@@ -34,7 +34,8 @@ Value = TypeVar("Value")
 POLL_INTERVAL = 0.1
 """Seconds between two looks at a job that a client waits for."""
 ASKED_PATIENCE = 5.0
-"""Seconds within which a refusal of what libvirt-cim only asked for is told; clients wait for 30 at least."""
+"""Seconds within which a refusal of what libvirt-cim only asked for is told, and what a job gives back stands beside
+it; clients wait for 30 at least."""
 
 _COMPLETED = 7
 _FINAL = frozenset({_COMPLETED, 8, 9, 10})
@@ -68,6 +69,7 @@ class LibvirtCim(Translation):
             (base.lower(), method): found for each in DIFFERENCES for (base, method), found in each.successes.items()
         }
         self._synchronous = frozenset(base for each in DIFFERENCES for base in each.synchronous)
+        self._jobs = frozenset((base.lower(), method) for each in DIFFERENCES for base, method in each.jobs)
 
     def concerns(self, attempt: Attempt) -> bool:
         return self._settings.includes(attempt.caller.listener) and (
@@ -84,7 +86,7 @@ class LibvirtCim(Translation):
             for name, value in request.arguments.items()
             if name not in ignored
         }
-        return replace(request, arguments=arguments)
+        return replace(request, arguments=arguments, as_job=method in self._jobs)
 
     def _translate_value(self, value: CIMValue, left_out: frozenset[str]) -> CIMValue:
         """Give what an argument means.
@@ -135,7 +137,11 @@ class LibvirtCim(Translation):
         if refusal is not None:
             raise refusal(request)
         is_success = self._successes.get(key, {}).get(value)
-        return replace(result, return_value=0) if is_success is not None and is_success(request) else result
+        if is_success is None or not is_success(request):
+            return result
+        if value == STARTED and key in self._jobs:
+            result = self._with_results(request, result)
+        return replace(result, return_value=0)
 
     def _wait_for_job(self, request: InvokeMethod, started: MethodOutcome, patience: float | None) -> MethodOutcome:
         """Wait for a job, and give back what its method would have without one.
@@ -148,26 +154,37 @@ class LibvirtCim(Translation):
         Raises:
             CIMError: FAILED, with the text of the job, when it does not end well and its method gives back nothing.
         """
+        properties = self._await_end(request, started, patience)
+        if properties is None:
+            return replace(started, out={})
+        given = _given_back(properties)
+        if properties["JobState"] != _COMPLETED and not given.get("__ReturnValue"):
+            text = properties.get("ErrorDescription") or f"The job ended in state {properties['JobState']}"
+            raise CIMError(Status.FAILED, str(text))
+        return replace(started, return_value=given.get("__ReturnValue", 0), out=_outputs(started, given))
+
+    def _with_results(self, request: InvokeMethod, started: MethodOutcome) -> MethodOutcome:
+        """Add to a job what its method gives back, where it does so soon; how the job ended is for the job to tell."""
+        try:
+            properties = self._await_end(request, started, ASKED_PATIENCE)
+        except CIMError as error:
+            if error.status is not Status.NOT_FOUND:
+                raise
+            return started  # no job is kept after its end where `retention` is 0
+        given = {} if properties is None else _given_back(properties)
+        return replace(started, out={**_outputs(started, given), **started.out})
+
+    def _await_end(self, request: InvokeMethod, started: MethodOutcome, patience: float | None) -> Properties | None:
+        """Wait for the end of a job, and give its properties; None for one that goes on after `patience`."""
         job = started.out["Job"]
         assert isinstance(job, InstancePath)
         look = GetInstance(namespace=job.namespace or request.namespace, caller=request.caller, path=job)
         deadline = None if patience is None else time.monotonic() + patience
         while (properties := self._properties(look)).get("JobState") not in _FINAL:
             if deadline is not None and time.monotonic() > deadline:
-                return replace(started, out={})
+                return None
             time.sleep(POLL_INTERVAL)
-        results = properties.get("JobOutParameters")
-        given = results.properties if isinstance(results, EmbeddedInstance) else {}
-        if properties["JobState"] != _COMPLETED and not given.get("__ReturnValue"):
-            text = properties.get("ErrorDescription") or f"The job ended in state {properties['JobState']}"
-            raise CIMError(Status.FAILED, str(text))
-        parameters = started.method.parameters
-        out = {
-            parameters[name.lower()].name: _as_declared(value, parameters[name.lower()].type)
-            for name, value in given.items()
-            if name.lower() in parameters
-        }
-        return replace(started, return_value=given.get("__ReturnValue", 0), out=out)
+        return properties
 
     def _properties(self, look: GetInstance) -> Properties:
         result = self._executor.execute(look)
@@ -183,6 +200,22 @@ def _in_lower_case(mapping: Mapping[str, Mapping[str, Value]]) -> dict[str, dict
 def _method(request: InvokeMethod) -> tuple[str, str]:
     class_name = request.target if isinstance(request.target, str) else request.target.class_name
     return base_of(class_name).lower(), request.method.lower()
+
+
+def _given_back(job: Properties) -> Properties:
+    """Read what the method of a job that is over gave back."""
+    results = job.get("JobOutParameters")
+    return results.properties if isinstance(results, EmbeddedInstance) else {}
+
+
+def _outputs(started: MethodOutcome, given: Properties) -> Properties:
+    """Choose the output parameters of the method that started a job among what it gave back."""
+    parameters = started.method.parameters
+    return {
+        parameters[name.lower()].name: _as_declared(value, parameters[name.lower()].type)
+        for name, value in given.items()
+        if name.lower() in parameters
+    }
 
 
 def _as_declared(value: CIMValue, cim_type: str) -> CIMValue:

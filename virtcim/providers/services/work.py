@@ -37,7 +37,7 @@ def run_method(
     Parameters:
         owner: whose method it is; owns the job.
         method: its name.
-        context: of the request; its principal is the user of the job.
+        context: of the request; its principal is the user of the job, and it can ask for one at once.
         run: does it.
         affected: what it acts upon.
         effect: how.
@@ -70,7 +70,7 @@ def run_method(
             takes_worker=takes_worker,
             base=base,
             priority=priority,
-            at_once=at_once,
+            at_once=at_once or context.as_job,
             figures=figures or {},
             stoppable=stoppable,
         )
