@@ -9,6 +9,10 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
 __all__ = ["announced", "is_available", "load"]
 
@@ -58,10 +62,15 @@ async def announced(scheme: str, host: str, port: int, system_name: str) -> Asyn
                 parsed_addresses=_addresses() if everywhere else [host],
             )
             await (await responder.async_register_service(info, allow_name_change=True))
-            stack.push_async_callback(responder.async_unregister_service, info)
+            stack.push_async_callback(_withdraw, responder, info)
         except Exception as exc:
             log.warning("The server cannot be announced by DNS-SD: %s", exc)
         yield
+
+
+async def _withdraw(responder: AsyncZeroconf, info: AsyncServiceInfo) -> None:
+    """Say goodbye, and wait until that is sent."""
+    await (await responder.async_unregister_service(info))
 
 
 def _addresses() -> list[str]:
