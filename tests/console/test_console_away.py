@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.bed import Libvirtd, Server
+from tests.bed import Libvirtd, Server, boot_sector_xml
 from tests.console.relay import Relay
 from tests.frontends.client import Client, Follower, basic
 
@@ -135,6 +135,23 @@ def test_the_own_host_that_is_away_says_so(
     expect(page.get_by_role("listitem").filter(has_text="Node local: no contact")).to_be_visible()
     daemon.start()
     expect(page.get_by_role("listitem").filter(has_text="Node local: no contact")).to_have_count(0)
+
+
+def test_nothing_is_offered_with_a_guest_that_is_out_of_reach(
+    open_page: Open, new_libvirtd: Callable[[], Libvirtd], serve: Callable[..., Server]
+) -> None:
+    daemon = new_libvirtd()
+    daemon.define(boot_sector_xml("first", daemon.new_image()))
+    page = open_page("#/guests", of=serve(daemon.uri()))
+    page.get_by_role("link", name="first", exact=True).first.click()
+    delete = page.get_by_role("button", name="Delete guest", exact=True)
+    expect(delete).to_be_enabled()
+    daemon.stop()
+    expect(delete).to_be_disabled()
+    expect(delete).to_have_attribute("title", "its node has no contact to it")
+    expect(page.get_by_role("button", name="Start", exact=True)).to_be_disabled()
+    daemon.start()
+    expect(delete).to_be_enabled()
 
 
 def test_what_cannot_be_read_is_told_until_it_can(open_page: Open) -> None:

@@ -2,7 +2,7 @@
  * What can be done with a guest as a whole, when it is offered, and why not where it is not.
  */
 import * as api from "./api.js";
-import { refreshSoon, tell } from "./state.js";
+import { isAway, refreshSoon, tell } from "./state.js";
 import { text } from "./texts.js";
 import { STARTED_AS_JOB, shortName } from "./values.js";
 
@@ -23,19 +23,35 @@ export const ACTIONS = [
   { name: "off", state: 3, danger: true },
 ];
 
+/** CIM_ManagedSystemElement.OperationalStatus: No Contact */
+const NO_CONTACT = 12;
+
+/**
+ * Why nothing can be done with a guest, be it in what state; "" where something can.
+ *
+ * @param {{namespace: string}} guest
+ * @param {api.Instance} system the CIM_ComputerSystem, which may have been read before the contact was lost
+ */
+export function outOfReach({ namespace }, system) {
+  const isLost = (system.properties.OperationalStatus ?? []).includes(NO_CONTACT);
+  return isLost || isAway(namespace) ? text("action.no-contact") : "";
+}
+
 /**
  * The actions that make sense in a guest's state, each with the reason where it cannot be taken.
  *
+ * @param {{namespace: string}} guest
  * @param {api.Instance} system the CIM_ComputerSystem
  * @returns {{name: string, state: number, danger?: boolean, reason: string}[]}
  */
-export function offered(system) {
+export function offered(guest, system) {
   const now = Number(system.properties.EnabledState);
   /** @type {number[] | null} */
   const available = system.properties.AvailableRequestedStates ?? null;
+  const lost = outOfReach(guest, system);
   return ACTIONS.filter((each) => (!each.from || each.from.includes(now)) && !each.notFrom?.includes(now)).map((each) => ({
     ...each,
-    reason: available === null || available.includes(each.state) ? "" : text("action.not-now", { state: text(`state.${now}`) }),
+    reason: lost || (available === null || available.includes(each.state) ? "" : text("action.not-now", { state: text(`state.${now}`) })),
   }));
 }
 

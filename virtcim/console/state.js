@@ -173,6 +173,9 @@ const OK = 2;
 /** Virt_ManagedNode.State */
 const CONNECTING = 1, CONNECTED = 2, DEGRADED = 3, NO_CONTACT = 4;
 
+/** Whether there is no contact to the node that has a namespace. @param {string} namespace */
+export const isAway = (namespace) => state.nodes.some((each) => each.namespace === namespace && each.state === NO_CONTACT);
+
 /** The node of the server's own host, which no Virt_ManagedNode stands for. @param {api.Instance[]} hosts as each platform shows it @returns {Node} */
 function ownNode(hosts) {
   const reached = hosts.filter((each) => (each.properties.OperationalStatus ?? []).includes(OK)).length;

@@ -1,6 +1,6 @@
 /** What can be done with a guest as a whole: on its page, and from the tree. */
 import * as api from "../api.js";
-import { act, offered } from "../actions.js";
+import { act, offered, outOfReach } from "../actions.js";
 import { html, useState } from "../parts.js";
 import { demand, managementOf } from "../settings.js";
 import { may, state, tell } from "../state.js";
@@ -21,10 +21,16 @@ export function Actions({ guest, system, again, isDialog }) {
   const [removing, setRemoving] = useState(false);
   const [moving, setMoving] = useState(false);
   const migration = useRead(async () => (state.nodes.length > 1 ? (await migrationOf(guest)) ?? false : false), [guest.href, state.nodes.length]);
-  const actions = offered(system).map((each) => ({
+  const actions = offered(guest, system).map((each) => ({
     name: each.name, label: text(`action.${each.name}`), reason: each.reason, look: /** @type {any} */ (each.danger ? "danger" : each.name === "start" ? "main" : ""),
     run: () => (each.danger ? setAsked(each) : take(each)),
   }));
+  const lost = outOfReach(guest, system);
+  /** @type {import("../ui/actions.js").Action[]} */
+  const further = [
+    ...(migration.value || migration.error ? [{ name: "migrate", label: text("action.migrate"), reason: lost || migration.error?.message, run: () => setMoving(true) }] : []),
+    { name: "delete", label: text("action.delete"), reason: lost, look: "danger", run: () => setRemoving(true) },
+  ];
   const take = async (/** @type {any} */ action) => {
     setAsked(null);
     await act(guest, action);
@@ -41,10 +47,8 @@ export function Actions({ guest, system, again, isDialog }) {
   return html`<div class="actions">
     ${!may(guest.namespace, "operate") && html`<span class="soft">${text("action.read-only")}</span>`}
     ${may(guest.namespace, "operate") && html`<${Buttons} actions=${actions} />${isDialog && html`<${Reasons} actions=${actions} />`}`}
-    ${migration.error && may(guest.namespace, "administer") && html`<${Buttons} actions=${[{ name: "migrate", label: text("action.migrate"), reason: migration.error.message, run: () => undefined }]} />`}
-    ${migration.value && may(guest.namespace, "administer") && html`<button onClick=${() => setMoving(true)}>${text("action.migrate")}</button>`}
+    ${may(guest.namespace, "administer") && html`<${Buttons} actions=${further} />${isDialog && html`<${Reasons} actions=${further} />`}`}
     ${moving && html`<${Migrate} guest=${guest} service=${migration.value} running=${[2, 9].includes(Number(system.properties.EnabledState))} close=${() => setMoving(false)} />`}
-    ${may(guest.namespace, "administer") && html`<button class="danger" onClick=${() => setRemoving(true)}>${text("action.delete")}</button>`}
     ${asked && html`<${Dialog} title=${text("action.confirm", { action: text(`action.${asked.name}`), name: guest.name })} onClose=${() => setAsked(null)}
       end=${html`<button class="danger" onClick=${() => take(asked)}>${text(`action.${asked.name}`)}</button>`}><p>${text(`action.confirm.${asked.name}`)}</p></${Dialog}>`}
     ${removing && html`<${RemoveDialog} title=${text("action.confirm", { action: text("action.delete"), name: guest.name })} label=${text("action.delete")}

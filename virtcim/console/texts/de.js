@@ -102,6 +102,7 @@ export const de = {
   "action.confirm.reset": "Der Gast verliert, was er noch nicht auf seine Platten geschrieben hat.",
   "action.confirm.delete": "Die Definition des Gastes wird entfernt. Seine Platten bleiben.",
   "action.job": "{action}: {name} läuft als Auftrag weiter.",
+  "action.no-contact": "sein Knoten hat keine Verbindung zu ihm",
   "action.not-now": "nicht möglich im Zustand „{state}“",
   "action.not-offered": "von den Fähigkeiten dieses Gastes nicht angeboten",
   "action.read-only": "Sie dürfen nur lesen",

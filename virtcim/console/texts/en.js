@@ -107,6 +107,7 @@ export const en = {
   "action.done": "{action}: {name}",
   "action.job": "{action}: {name} goes on as a job.",
   "action.failed": "{action}: {name}: {detail}",
+  "action.no-contact": "its node has no contact to it",
   "action.not-now": "not possible while the guest is {state}",
   "action.not-offered": "not offered by this guest's capabilities",
   "action.read-only": "you may look only",
