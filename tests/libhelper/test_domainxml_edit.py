@@ -237,6 +237,7 @@ OLD_IMAGE = """<domain>
         <reservations managed='yes'/>
         <slices><slice type='storage' offset='1' size='2'/></slices>
         <seclabel model='dac' relabel='no'/>
+        <dataStore type='file'><format type='raw'/><source file='/data'/></dataStore>
         <privateData/>
         <unheard-of/>
       </source>
@@ -323,6 +324,7 @@ def test_a_medium_comes_and_goes() -> None:
 
 def test_another_format_has_another_chain() -> None:
     text = edited(lambda document: document.set(0, {"driver_type": "raw"}), OLD_IMAGE)
+    assert "dataStore" not in text
     (disk,) = DomainConfig.parse(text).devices
     assert isinstance(disk, Disk)
     assert (disk.driver_type, disk.driver_metadata_cache_max_size, disk.backing_chain) == ("raw", None, ())

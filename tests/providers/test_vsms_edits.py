@@ -164,7 +164,11 @@ BESIDE: dict[str, tuple[str, ...]] = {
         for path in ("@ports", "@vectors", "model", "driver", "master", "target", "pcihole64", "address")
     ),
     "LogFile": ("devices/console/log", "devices/serial/log"),
-    "DriverType": ("devices/disk/backingStore", "devices/disk/driver/metadata_cache", "devices/filesystem"),
+    "DriverType": (
+        *(f"devices/disk/{path}" for path in ("backingStore", "source/dataStore", "driver/metadata_cache")),
+        "devices/disk/driver/@discard_no_unref",
+        "devices/filesystem",
+    ),
     "MaxMemory": ("maxMemory",),
     "VLANTags": ("devices/interface/vlan",),
     "MemorySlots": ("maxMemory",),
