@@ -53,6 +53,8 @@ DEFAULT_IS_NOTHING = "OpenPegasus puts in the defaults of the class: they count 
 LEFT_TO_SERVER = "SFCB projects, and queries superclasses, only where the provider does not support the query"
 MERGED = "every provider is asked about every object, and the CIM server merges what they answer"
 TYPED = "requests come to the core with values of the declared types"
+TARGETS = "requests come to the core with a class as the target where a client means one"
+OWN_ADDRESS = "a class has an address of its own, and without keys there is no address of an instance"
 NO_SHALLOW = "CIM servers apply DeepInheritance themselves"
 
 
@@ -664,6 +666,18 @@ def _methods() -> list[Case]:
         Case("a method that nobody has", invoke("Missing"), 16, text="not available"),
         Case("a method of the class", invoke("Count", "Toy_System"), value=(12, {})),
         Case("a method that needs an instance", invoke("Change", "Toy_System", State=1), 4, text="needs an instance"),
+        Case(
+            "a method of the class, by a path without keys",
+            invoke("Count", InstancePath("Toy_System", {})),
+            value=(12, {}),
+            cannot={"core": TARGETS, "rest": OWN_ADDRESS},
+        ),
+        Case(
+            "a method, by a path without one of its keys",
+            invoke("Change", InstancePath("Toy_System", {"Name": "plain"}), State=1),
+            4,
+            text="key CreationClassName is missing",
+        ),
         Case("of what is not there", invoke("Change", path("Toy_System", "nobody"), State=1), 6, text="nobody"),
         Case("an operator may", invoke("Change", State=3), user="operator", value=(0, NOT_COMPARED)),
         Case("a reader may not call it", invoke("Change", State=3), 2, text="operate", user="reader"),

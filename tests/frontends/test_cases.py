@@ -11,6 +11,7 @@ from tests.frontends.adapters import Adapter, Outcome, in_order
 from tests.frontends.cases import CASES, NOT_COMPARED, Case
 
 
+@pytest.mark.filterwarnings("ignore::pywbem.MissingKeybindingsWarning")
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_case(adapter: Adapter, toy: Toy, case: Case) -> None:
     if adapter.name in case.cannot:
