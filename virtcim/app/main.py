@@ -197,6 +197,10 @@ def _add_certificate(commands: Commands) -> None:
 def run_serve(arguments: argparse.Namespace) -> int:
     """`virtcim serve`."""
     settings = _settings(arguments)
+    from virtcim.app.heap import share_arenas
+
+    # The log has the first thread.
+    share_arenas()
     configure_logging(settings.log_level, structured=settings.log_format == "json")
     log_what_python_tells()
     # At once: what follows is loaded for a second or more.

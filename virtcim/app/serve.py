@@ -19,7 +19,6 @@ from virtcim.app.auditfile import open_audit_log
 from virtcim.app.certificates import with_pair
 from virtcim.app.config import ConfigError, Settings, is_loopback, naming, parse_auth, parse_listen
 from virtcim.app.credentials import claim_state_dir, first_password, make_state_dir
-from virtcim.app.heap import share_arenas
 from virtcim.app.inthread import in_thread
 from virtcim.app.nodefiles import configured_nodes
 from virtcim.app.start import Start
@@ -65,7 +64,6 @@ def serve(settings: Settings, example: bool, test_driver: bool, reload: Callable
     Raises:
         ConfigError: a setting turns out wrong only when it is used.
     """
-    share_arenas()
     sys.setswitchinterval(settings.loop.switch_interval)
     stop_limit = settings.server.stop_timeout + HYPERVISOR_STOP
     status = asyncio.run(
