@@ -117,7 +117,8 @@ def test_snapshots_are_made_gone_back_to_and_removed(open_page: Open, host: Libv
         time.sleep(1.1)  # the times of snapshots are in seconds
         guest.snapshotCreateXML("<domainsnapshot><name>&lt;b>two</name></domainsnapshot>")
         page.get_by_role("dialog").get_by_role("button", name="Delete").click()
-        expect(page.locator(".toasts .bad")).to_contain_text("Somebody has changed this meanwhile")
+        expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("Somebody has changed this meanwhile")
+        page.keyboard.press("Escape")
         assert set(guest.snapshotListNames()) == {"one", "<b>two"}
         page.locator("main .tree li li").get_by_role("button", name="Delete").click()
         page.get_by_role("dialog").get_by_role("button", name="Delete").click()
