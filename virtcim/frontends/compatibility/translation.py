@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
@@ -56,18 +57,10 @@ class LibvirtCim(Translation):
         self._namespaces = frozenset(map(normalized, settings.namespaces))
         self._sent = _in_lower_case(merged(each.sent for each in DIFFERENCES))
         self._uncounted = _in_lower_case(merged(each.uncounted for each in DIFFERENCES))
-        self._ignored = {
-            (base.lower(), method): names for each in DIFFERENCES for (base, method), names in each.ignored.items()
-        }
-        self._left_out = {
-            (base.lower(), method): names for each in DIFFERENCES for (base, method), names in each.left_out.items()
-        }
-        self._refusals = {
-            (base.lower(), method): found for each in DIFFERENCES for (base, method), found in each.refusals.items()
-        }
-        self._successes = {
-            (base.lower(), method): found for each in DIFFERENCES for (base, method), found in each.successes.items()
-        }
+        self._ignored = _by_method(each.ignored for each in DIFFERENCES)
+        self._left_out = _by_method(each.left_out for each in DIFFERENCES)
+        self._refusals = _by_method(each.refusals for each in DIFFERENCES)
+        self._successes = _by_method(each.successes for each in DIFFERENCES)
         self._synchronous = frozenset(base for each in DIFFERENCES for base in each.synchronous)
         self._jobs = frozenset((base.lower(), method) for each in DIFFERENCES for base, method in each.jobs)
 
@@ -127,8 +120,7 @@ class LibvirtCim(Translation):
             return result
         key = base_of(result.class_name).lower(), result.method.name.lower()
         if result.return_value == STARTED and base_of(result.class_name) in self._synchronous:
-            is_only_asked = self._successes.get(key, {}).get(STARTED)
-            patience = ASKED_PATIENCE if is_only_asked is not None and is_only_asked(request) else None
+            patience = ASKED_PATIENCE if self._is_success(key, STARTED, request) else math.inf
             result = self._wait_for_job(request, result, patience)
         value = result.return_value
         if not isinstance(value, int):
@@ -136,20 +128,24 @@ class LibvirtCim(Translation):
         refusal = self._refusals.get(key, {}).get(value)
         if refusal is not None:
             raise refusal(request)
-        is_success = self._successes.get(key, {}).get(value)
-        if is_success is None or not is_success(request):
+        if not self._is_success(key, value, request):
             return result
         if value == STARTED and key in self._jobs:
             result = self._with_results(request, result)
         return replace(result, return_value=0)
 
-    def _wait_for_job(self, request: InvokeMethod, started: MethodOutcome, patience: float | None) -> MethodOutcome:
+    def _is_success(self, key: tuple[str, str], value: int, request: InvokeMethod) -> bool:
+        """Tell whether a return value of a method was 0."""
+        test = self._successes.get(key, {}).get(value)
+        return test is not None and test(request)
+
+    def _wait_for_job(self, request: InvokeMethod, started: MethodOutcome, patience: float) -> MethodOutcome:
         """Wait for a job, and give back what its method would have without one.
 
         Parameters:
             request: what started it.
             started: its answer.
-            patience: seconds after which the job goes on by itself; None for as long as it takes.
+            patience: seconds after which the job goes on by itself; infinite for as long as it takes.
 
         Raises:
             CIMError: FAILED, with the text of the job, when it does not end well and its method gives back nothing.
@@ -174,14 +170,14 @@ class LibvirtCim(Translation):
         given = {} if properties is None else _given_back(properties)
         return replace(started, out={**_outputs(started, given), **started.out})
 
-    def _await_end(self, request: InvokeMethod, started: MethodOutcome, patience: float | None) -> Properties | None:
+    def _await_end(self, request: InvokeMethod, started: MethodOutcome, patience: float) -> Properties | None:
         """Wait for the end of a job, and give its properties; None for one that goes on after `patience`."""
         job = started.out["Job"]
         assert isinstance(job, InstancePath)
         look = GetInstance(namespace=job.namespace or request.namespace, caller=request.caller, path=job)
-        deadline = None if patience is None else time.monotonic() + patience
+        deadline = time.monotonic() + patience
         while (properties := self._properties(look)).get("JobState") not in _FINAL:
-            if deadline is not None and time.monotonic() > deadline:
+            if time.monotonic() > deadline:
                 return None
             time.sleep(POLL_INTERVAL)
         return properties
@@ -190,6 +186,11 @@ class LibvirtCim(Translation):
         result = self._executor.execute(look)
         assert isinstance(result, OneInstance)
         return result.instance.properties()
+
+
+def _by_method(mappings: Iterable[Mapping[tuple[str, str], Value]]) -> dict[tuple[str, str], Value]:
+    """Put together what is said of methods, with the names of their classes in lower case."""
+    return {(base.lower(), method): value for each in mappings for (base, method), value in each.items()}
 
 
 def _in_lower_case(mapping: Mapping[str, Mapping[str, Value]]) -> dict[str, dict[str, Value]]:
