@@ -43,7 +43,6 @@ from virtcim.cimom.query.operands import Evaluate, Operand, constant_operand, sy
 from virtcim.cimom.query.paths import Paths
 from virtcim.cimom.query.values import Kind, Text, comparator, read_text
 from virtcim.providers.interface import EmbeddedInstance, InstancePath
-from virtcim.schema.classes import ClassStore
 
 __all__ = ["Compiler"]
 
@@ -54,13 +53,11 @@ class Compiler:
     """Compiles the expressions of one query.
 
     Parameters:
-        store: where classes are looked up.
         paths: looks up the paths of the query.
         language: decides what LIKE means, and whether literals are converted as WMI does.
     """
 
-    def __init__(self, store: ClassStore, paths: Paths, language: Language) -> None:
-        self._store = store
+    def __init__(self, paths: Paths, language: Language) -> None:
         self._paths = paths
         self._wql = language is Language.WQL
         self._like_matcher = wql_matcher if self._wql else dsp1001_matcher
@@ -226,7 +223,7 @@ class Compiler:
     def _isa(self, operand: Operand, name: str, quantifier: str | None) -> Evaluate:
         if operand.kind not in {Kind.INSTANCE, Kind.REFERENCE, Kind.ANY}:
             raise invalid_query(f"{operand.text} is of type {operand.kind.value}: ISA needs an instance")
-        classes = self._store.concrete(self._paths.class_of(name).name)
+        classes = self._paths.concrete(name)
 
         def is_a(value: object) -> bool | None:
             return value.class_name in classes if isinstance(value, (InstancePath, EmbeddedInstance)) else None

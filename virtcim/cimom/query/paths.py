@@ -83,13 +83,17 @@ class Paths:
             raise unsupported_feature(f"{chain} in a SELECT list")
         self.operand(replace(chain, star=False))
 
+    def concrete(self, name: str) -> frozenset[str]:
+        """The classes that instances of a class can be of.  Raises INVALID_QUERY where there is none of this name."""
+        return self._store.concrete(self._class_of(name).name)
+
     def _own(self, step: Step, text: str) -> Operand:
         """A property of the instance."""
         classes = None
         if step.scope is None:
             declaration = self._declared(self._class_name, step.name)
         else:
-            scope = self.class_of(step.scope)
+            scope = self._class_of(step.scope)
             if self._class_name is not None and not (
                 self._store.is_a(scope.name, self._class_name) or self._store.is_a(self._class_name, scope.name)
             ):
@@ -119,7 +123,7 @@ class Paths:
         classes = None
         inside = owner.declaration.embedded_class if owner.declaration else None
         if step.scope is not None:
-            inside = self.class_of(step.scope).name
+            inside = self._class_of(step.scope).name
             classes = self._store.concrete(inside)
         is_known = inside and inside in self._store
         declaration = self._declared(inside, step.name) if is_known else self._common(step.name)
@@ -151,7 +155,7 @@ class Paths:
             raise invalid_query(f"{owner.text}: an array in an array needs an index")
         return replace(one, evaluate=members, is_array=True, each=True)
 
-    def class_of(self, name: str) -> ClassDeclaration:
+    def _class_of(self, name: str) -> ClassDeclaration:
         """Look up a class.  Raises INVALID_QUERY where there is none."""
         declaration = self._store.get(name)
         if declaration is None:
@@ -162,7 +166,7 @@ class Paths:
         """The declaration of a property; None when only the instance will tell its type."""
         if owner is None:
             return None
-        declaration = self.class_of(owner).properties.get(name.lower())
+        declaration = self._class_of(owner).properties.get(name.lower())
         if declaration is not None:
             return declaration
         if self._subclass_properties and any(

@@ -74,7 +74,7 @@ class Query:
         if self.where is None:
             return lambda class_name, properties: class_name in classes
         paths = self._paths(store, declaration.name, embedded)
-        condition = Compiler(store, paths, self.language).condition(self.where)
+        condition = Compiler(paths, self.language).condition(self.where)
         return lambda class_name, properties: class_name in classes and condition(class_name, properties) is True
 
     def projection(self, store: ClassStore, class_name: str) -> tuple[str, ...] | None:
@@ -140,7 +140,7 @@ class Filter:
         """The filter as a function; NULL where an instance does not have a property.  Raises what `check` raises."""
         declared = None if class_name is None else _declaration(store, class_name).name
         paths = Paths(store, declared, frozenset(), self.language, subclass_properties=True)
-        condition = Compiler(store, paths, self.language).condition(self.where)
+        condition = Compiler(paths, self.language).condition(self.where)
         return lambda class_name, properties: condition(class_name, properties) is True
 
 
