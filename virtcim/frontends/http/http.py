@@ -25,7 +25,7 @@ from virtcim.frontends.http.admission import SMALL, AnswerSizes, Claim, Memory, 
 from virtcim.frontends.http.auth import Authenticator
 from virtcim.frontends.http.body import read_body
 from virtcim.frontends.http.callers import AUTHORIZATION, Callers
-from virtcim.frontends.http.connections import SERVER, Connection, answer_in_1_1
+from virtcim.frontends.http.connections import SERVER, Connection, answer_in_1_1, client_of
 from virtcim.frontends.http.exchange import (
     FrontEnd,
     HTTPFault,
@@ -174,7 +174,7 @@ class HTTPHandler:
         self._guard.check(headers, is_encrypted)
         if request.path in MONITORED and request.method in methods_beside("GET"):
             return await self.monitoring.answer(request)
-        client = connection.client if connection is not None else Client()
+        client = client_of(request)
         routes = self._find_routes(request, client)
         public = routes[0].public
         principal = NOBODY if public else _identified(routes, headers, is_encrypted)

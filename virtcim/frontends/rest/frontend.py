@@ -256,11 +256,13 @@ class REST:
 
         return _reply(Answer(), await exchange.run(work, waits=waits))
 
-    def _events(self, streams: EventStreams) -> Events:
-        """Give what sends events, in the loop that all of them are sent in."""
+    def _events(self) -> Events:
+        """Give what sends events, in the loop that all of them are sent in.  Raises Refusal where there are none."""
+        if self.streams is None:
+            raise Refusal(404, "Nobody is told of changes here")
         if self._turns is None:
             self._turns = Turns(asyncio.get_running_loop())
-        return Events(streams, self._core.classes, self._turns)
+        return Events(self.streams, self._core.classes, self._turns)
 
     async def follow(self, exchange: Exchange) -> Reply:
         """Send what happens from now on, or since the client has gone."""
@@ -269,9 +271,7 @@ class REST:
         try:
             if exchange.method == "HEAD":
                 raise Refusal(405, "HEAD: an answer that goes on has no end; expected GET", {"Allow": "GET"})
-            if self.streams is None:
-                raise Refusal(404, "Nobody is told of changes here")
-            events, query = self._events(self.streams), _query(exchange.target)
+            events, query = self._events(), _query(exchange.target)
             last = exchange.headers.get("Last-Event-ID", query.get("lastEventId", "")).strip()
             stream, position, is_missing = await exchange.run(lambda: events.open(query, last, exchange.caller))
         except CIMError as exc:
@@ -291,19 +291,17 @@ class REST:
     async def unfollow(self, exchange: Exchange) -> Reply:
         """End a stream whose client does not come back: until then its filters go on selecting."""
         await self._changed_body(exchange)
-        if self.streams is None:
-            raise Refusal(404, "Nobody is told of changes here")
-        events, last = self._events(self.streams), _query(exchange.target).get("lastEventId", "")
+        events, last = self._events(), _query(exchange.target).get("lastEventId", "")
         await exchange.run(lambda: events.end(last, exchange.caller))
         return _reply(Answer(204))
 
     @_telling_refusals
     async def tell_alerts(self, exchange: Exchange) -> Reply:
         """Tell what alerts there were of late, the newest first, also of those before anybody followed."""
-        streams, alerts = self.streams, self.alerts
-        if streams is None or alerts is None:
+        alerts = self.alerts
+        if self.streams is None or alerts is None:
             raise Refusal(404, "Nobody is told of alerts here")
-        events, principal = self._events(streams), exchange.caller.principal
+        events, principal = self._events(), exchange.caller.principal
         outgoing = await exchange.run(lambda: Outgoing(events.listed(alerts.of(principal))))
         return _reply(Answer(), outgoing)
 
