@@ -21,11 +21,7 @@ from virtcim.cimom.requests import (
     ModifyInstance,
     Request,
 )
-from virtcim.cimom.results import (
-    MethodOutcome,
-    OneInstance,
-    Path,
-)
+from virtcim.cimom.results import MethodOutcome, OneInstance, Path
 from virtcim.frontends.reading.audited import audited_parameters, audited_target
 from virtcim.frontends.reading.raw import RawInstance, RawNamedInstance, RawPath, RawRequest
 from virtcim.frontends.reading.typed import TypedReader

@@ -26,14 +26,7 @@ from virtcim.cimom.requests import (
     ReferenceNames,
     References,
 )
-from virtcim.cimom.results import (
-    Batch,
-    Classes,
-    ClassNames,
-    Extents,
-    Instances,
-    OneInstance,
-)
+from virtcim.cimom.results import Batch, Classes, ClassNames, Extents, Instances, OneInstance
 from virtcim.frontends.reading.typed import TypedReader
 from virtcim.frontends.rest.answers import Answer, Refusal, json_answer, listed
 from virtcim.frontends.rest.calls import Call

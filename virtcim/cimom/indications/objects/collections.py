@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable
 
 from virtcim.cimom.indications.objects.filters import FILTER, FilterProvider
-from virtcim.cimom.indications.records import (
-    FilterCollection,
-)
+from virtcim.cimom.indications.records import FilterCollection
 from virtcim.cimom.indications.subscriptions import Subscriptions
 from virtcim.providers.interface import (
     Association,

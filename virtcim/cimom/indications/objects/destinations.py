@@ -11,13 +11,7 @@ from virtcim.cimom.indications.objects.named import NamedProvider, invalid, left
 from virtcim.cimom.indications.queue import DestinationQueue
 from virtcim.cimom.indications.records import DestinationRecord
 from virtcim.cimom.indications.relayed import RELAYED_DESTINATION
-from virtcim.providers.interface import (
-    CIMValue,
-    InstancePath,
-    Keys,
-    Properties,
-    RequestContext,
-)
+from virtcim.providers.interface import CIMValue, InstancePath, Keys, Properties, RequestContext
 
 __all__ = ["DESTINATIONS", "DestinationProvider", "RelayedDestinationProvider"]
 

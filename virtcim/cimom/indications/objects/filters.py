@@ -8,13 +8,7 @@ from typing import TypedDict
 
 from virtcim.cimom.indications.objects.named import NamedProvider, invalid, left_properties
 from virtcim.cimom.indications.records import FilterRecord
-from virtcim.providers.interface import (
-    CIMValue,
-    InstancePath,
-    Keys,
-    Properties,
-    RequestContext,
-)
+from virtcim.providers.interface import CIMValue, InstancePath, Keys, Properties, RequestContext
 
 __all__ = ["FILTER", "FilterProvider"]
 

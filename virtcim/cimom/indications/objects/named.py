@@ -10,11 +10,7 @@ from typing import Generic, TypedDict, TypeVar
 from virtcim.cimom.access import Access, Role
 from virtcim.cimom.context import principal_of
 from virtcim.cimom.indications.queue import Queues
-from virtcim.cimom.indications.records import (
-    DestinationRecord,
-    FilterRecord,
-    NamedRecord,
-)
+from virtcim.cimom.indications.records import DestinationRecord, FilterRecord, NamedRecord
 from virtcim.cimom.indications.relayed import Relayed
 from virtcim.cimom.indications.settings import IndicationSettings
 from virtcim.cimom.indications.subscriptions import Subscriptions
