@@ -14,10 +14,18 @@ from virtcim.libhelper.documents.domain import Controller, Disk
 from virtcim.libhelper.states import DomainState
 from virtcim.providers.base import Element
 from virtcim.providers.interface import LayeredProperties
+from virtcim.providers.kinds import KINDS
 from virtcim.providers.layers import MAX_LAYOUTS, MAX_SORTS, Layers
 from virtcim.providers.Virt_ComputerSystem import ComputerSystem
 
 COPIES = 4
+
+
+@pytest.fixture(autouse=True)
+def first_instances(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is known yet of what resources have alike: what a process has seen before tells sorts in other ways."""
+    for kind in KINDS:
+        monkeypatch.setattr(kind.setting.table, "_layers", None)
 
 
 def prefix_of(name: str) -> str:
