@@ -128,9 +128,9 @@ class LibvirtError(Exception):
         return bool(self.code == libvirt.VIR_ERR_NO_SUPPORT)
 
     @property
-    def is_about_configuration(self) -> bool:
-        """Whether it is the configuration asked for that this driver does not have, rather than the call."""
-        return bool(self.code == libvirt.VIR_ERR_CONFIG_UNSUPPORTED)
+    def is_unsupported_call(self) -> bool:
+        """Whether it is the call that this driver does not have, rather than the configuration asked for."""
+        return self.is_unsupported and self.code != libvirt.VIR_ERR_CONFIG_UNSUPPORTED
 
     @property
     def is_invalid_state(self) -> bool:

@@ -271,7 +271,7 @@ def _failure(text: str, error: LibvirtError) -> CIMError | MethodFailedError:
         return CIMError(Status.ALREADY_EXISTS, f"{text}: {error.message}", error.code)
     if error.is_timeout:
         code = BackupCode.TIMEOUT
-    elif error.is_unsupported and not error.is_about_configuration:
+    elif error.is_unsupported_call:
         code = BackupCode.NOT_SUPPORTED
     elif error.is_invalid_state or error.is_busy:
         code = BackupCode.INVALID_STATE

@@ -123,7 +123,7 @@ def _return_code(error: LibvirtError) -> StateChangeCode | None:
     """The return code that says what libvirt said; None where only a CIM error can tell it."""
     if error.is_invalid_state:
         return StateChangeCode.INVALID_STATE_TRANSITION
-    if error.is_unsupported and not error.is_about_configuration:
+    if error.is_unsupported_call:
         return StateChangeCode.NOT_SUPPORTED
     if error.is_timeout or error.is_busy:
         return StateChangeCode.BUSY

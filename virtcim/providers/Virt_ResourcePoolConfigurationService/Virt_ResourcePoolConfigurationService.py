@@ -55,7 +55,7 @@ def refused(text: str, error: LibvirtError) -> MethodResult:
     Raises:
         CIMError: else, with libvirt's text.
     """
-    if error.is_unsupported and not error.is_about_configuration:
+    if error.is_unsupported_call:
         return MethodResult(VolumeCode.NOT_SUPPORTED)
     raise libvirt_failure(text, error) from error
 

@@ -60,7 +60,7 @@ def failure_of(text: str, error: LibvirtError, has_invalid_state: bool = True) -
         return MethodFailedError(ReturnCode.INVALID_STATE, f"{text}: {error.message}")
     if error.is_timeout:
         return MethodFailedError(ReturnCode.TIMEOUT, f"{text}: {error.message}")
-    if error.is_unsupported and not error.is_about_configuration:
+    if error.is_unsupported_call:
         return MethodFailedError(ReturnCode.NOT_SUPPORTED, f"{text}: {error.message}")
     if error.is_invalid_state and has_invalid_state:
         return MethodFailedError(ReturnCode.INVALID_STATE, f"{text}: {error.message}")

@@ -275,7 +275,7 @@ def _failure(text: str, error: LibvirtError) -> CIMError | MethodFailedError:
         return CIMError(Status.ALREADY_EXISTS, f"{text}: {error.message}", error.code)
     if error.is_timeout:
         code = SnapshotCode.TIMEOUT
-    elif error.is_unsupported and not error.is_about_configuration:
+    elif error.is_unsupported_call:
         code = SnapshotCode.NOT_SUPPORTED
     elif error.is_invalid_state or error.is_risky or error.is_busy:
         code = SnapshotCode.INVALID_STATE
