@@ -28,7 +28,7 @@ from typing import Any, TypeVar, cast
 import libvirt
 
 from virtcim.libhelper.documents.domain import Disk, DomainConfig
-from virtcim.libhelper.errors import LibvirtError
+from virtcim.libhelper.errors import LibvirtError, look_up
 from virtcim.libhelper.events import Event
 from virtcim.libhelper.inventory.disks import Images, disk_capacities, images_of
 from virtcim.libhelper.inventory.journal import Journal
@@ -578,11 +578,8 @@ class Inventory:
             each, traits = known.get(name), part.traits(handle)
             document = None if each is None else each.document
             if document is None or again:
-                try:
-                    text = part.text(handle)
-                except libvirt.libvirtError as error:
-                    if not is_gone(error):
-                        raise
+                text = look_up(part.text, handle)
+                if text is None:
                     continue
                 if document is None or document.digest != Document.digest_of(text):
                     document = Document(text, part.parse).compact()

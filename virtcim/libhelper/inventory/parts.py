@@ -16,7 +16,7 @@ import libvirt
 from virtcim.immutable import immutable
 from virtcim.libhelper.documents.snapshot import CheckpointConfig, SnapshotConfig
 from virtcim.libhelper.documents.storage import VolumeConfig
-from virtcim.libhelper.errors import LibvirtError
+from virtcim.libhelper.errors import look_up
 from virtcim.libhelper.inventory.records import (
     CHECKPOINTS,
     SNAPSHOTS,
@@ -94,12 +94,8 @@ def _snapshots(connection: libvirt.virConnect, key: str) -> list[_SnapshotHandle
 
 def _current_snapshot(domain: libvirt.virDomain) -> str | None:
     """The name of the snapshot that a domain goes on from; None where there is none."""
-    try:
-        return domain.snapshotCurrent().getName()
-    except libvirt.libvirtError as error:
-        if not LibvirtError.of(error).is_gone:
-            raise
-        return None
+    current = look_up(domain.snapshotCurrent)
+    return None if current is None else current.getName()
 
 
 DOMAIN_SNAPSHOTS = PartKind(

@@ -84,7 +84,7 @@ def missing_devices(config: DomainConfig, target: libvirt.virConnect) -> Iterato
             continue
         if device.type == "pci":
             name = _pci_name(device.source_address)
-            if name and not look_up(target.nodeDeviceLookupByName, name):
+            if name and look_up(target.nodeDeviceLookupByName, name) is None:
                 yield f"there is no PCI device {name.removeprefix('pci_')} there"
         elif device.type == "usb" and device.source_vendor_id and device.source_product_id:
             wanted = _number(device.source_vendor_id), _number(device.source_product_id)
