@@ -19,9 +19,10 @@ from typing import NamedTuple
 from weakref import WeakSet
 from xml.sax.saxutils import escape, unescape
 
+from virtcim.libhelper.documents.domain import DomainConfig
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.hypervisor import Hypervisor
-from virtcim.libhelper.inventory.records import OWN_NAMESPACE, Change, ChangeKind, Domain
+from virtcim.libhelper.inventory.records import OWN_NAMESPACE, Change, ChangeKind, Document, Domain
 from virtcim.providers.memo import Memo
 from virtcim.providers.states import RequestedState
 
@@ -31,6 +32,7 @@ __all__ = [
     "RequestedStates",
     "lasting_xml",
     "own_element",
+    "own_xml",
     "recorded_state",
     "template_in",
     "with_template",
@@ -39,12 +41,12 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 
-NAMESPACE = "urn:virtcim:requested-state"
+NAMESPACE = f"{OWN_NAMESPACE}requested-state"
 """A namespace of its own: libvirt keeps one element per namespace, and so writers never meet."""
 
-_TEMPLATE = "urn:virtcim:template"
+_TEMPLATE = f"{OWN_NAMESPACE}template"
 """The namespace of what says which template a guest was made of."""
-SEED = "urn:virtcim:seed"
+SEED = f"{OWN_NAMESPACE}seed"
 """The namespace of what says where the seed of a guest is, storage pool and volume, and which host name is in it."""
 _KEY = "virtcim"
 _LOOK_AGAIN = 0.5
@@ -205,7 +207,11 @@ def lasting_xml(domain: Domain) -> str:
 
     A guest that is restored runs with that of when it was saved.
     """
-    document = domain.defined_document or domain.live_document
+    return own_xml(domain.defined_document or domain.live_document)
+
+
+def own_xml(document: Document[DomainConfig] | None) -> str:
+    """Give the XML of a guest in which something stands that virtcim keeps there; "" where there is nothing."""
     return document.text if document is not None and document.names_our_own else ""
 
 

@@ -15,10 +15,11 @@ from virtcim.immutable import immutable
 from virtcim.libhelper.agent import is_agent_connected
 from virtcim.libhelper.documents.domain import Disk
 from virtcim.libhelper.errors import LibvirtError
+from virtcim.libhelper.inventory.records import OWN_NAMESPACE
 from virtcim.libhelper.names import is_misnamed_overlay, is_number_of_another
 from virtcim.libhelper.states import DomainState, PausedReason, RunningReason, ShutoffReason
 from virtcim.platforms.base import Feature
-from virtcim.providers.requested import own_element
+from virtcim.providers.requested import own_element, own_xml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +46,7 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 
-APPLIED_NAMESPACE = "urn:virtcim:applied-snapshot"
+APPLIED_NAMESPACE = f"{OWN_NAMESPACE}applied-snapshot"
 """Of the element in the metadata of a guest that holds which snapshot was applied last."""
 _KEY = "virtcimsnapshot"
 """The prefix for it."""
@@ -197,7 +198,8 @@ def last_applied(domain: Domain) -> str | None:
     domain that is off stays in that state while further snapshots are taken of it: what was applied is before those.
     """
     snapshots = {each.name: each for each in domain.snapshots or ()}
-    element = own_element(domain.xml, APPLIED_NAMESPACE) if snapshots else None
+    xml = own_xml(domain.live_document or domain.defined_document) if snapshots else ""
+    element = own_element(xml, APPLIED_NAMESPACE)
     kept = next((name for name, each in snapshots.items() if _fingerprint(each) == element), None)
     current = next((name for name, each in snapshots.items() if each.is_current), None)
     parents = {name: None if each.config is None else each.config.parent_name for name, each in snapshots.items()}
