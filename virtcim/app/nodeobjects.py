@@ -14,6 +14,7 @@ from virtcim.providers.interface import Association, InstanceProvider, RequestCo
 from virtcim.providers.lifecycle import Watched
 from virtcim.providers.nodes.elements import May
 from virtcim.providers.nodes.registry import NodeRegistry
+from virtcim.providers.services.ofserver import ServerServiceProvider
 from virtcim.providers.Virt_AggregatedManagementService import AGGREGATED_SERVICE, AggregatedServiceProvider
 from virtcim.providers.Virt_ApplianceCatalog import (
     ApplianceCatalogProvider,
@@ -55,16 +56,17 @@ def node_objects(
         AGGREGATED_SERVICE, f"{server.name}:nodes", {"ElementName": "Placement on nodes", "Started": True}
     )
     groups = NodeGroupProvider(nodes, namespace)
-    providers, links = _image_objects(nodes, may, namespace)
+    of_images, links = _image_objects(nodes, may, namespace)
     appliances = ApplianceProvider(shelf.catalogs, namespace)
     catalog = ApplianceCatalogProvider(shelf, nodes, may, namespace)
-    stores = [each.service for each in providers if isinstance(each, ImageStoreProvider)]
+    providers = [groups, AggregatedServiceProvider(nodes, service, may), *of_images, catalog, appliances]
+    owners = [each.service for each in providers if isinstance(each, ServerServiceProvider)]
     return (
-        [groups, AggregatedServiceProvider(nodes, service, may), *providers, catalog, appliances],
+        providers,
         [
             *links,
             CatalogMembers(catalog, appliances),
-            JobsOfServer(nodes.local, [service, *stores, catalog.service]),
+            JobsOfServer(nodes.local, owners),
             GroupMembers(nodes, groups, namespace),
             AggregatedServices(nodes, server.system),
             FixedAssociation("CIM_HostedService", ("Antecedent", "Dependent"), [(server.system, service)]),

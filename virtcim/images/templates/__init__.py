@@ -17,7 +17,6 @@ from virtcim.images.templates.template import (
     SettingValue,
     Template,
     check_values,
-    next_version,
 )
 
 __all__ = [
@@ -33,7 +32,6 @@ __all__ = [
     "check_values",
     "document_of",
     "is_on",
-    "next_version",
     "parse_template",
     "size_of",
 ]

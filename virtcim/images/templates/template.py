@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import field, replace
+from dataclasses import field
 from fnmatch import fnmatchcase
 
 from virtcim.images.templates.errors import TemplateError
@@ -20,7 +20,6 @@ __all__ = [
     "SettingValue",
     "Template",
     "check_values",
-    "next_version",
 ]
 
 FORMATS = ("qcow2", "raw", "vmdk", "vdi", "vhd", "iso")
@@ -206,8 +205,3 @@ def check_values(template: Template, given: Iterable[str]) -> Mapping[str, str]:
         if parameter.required and not values.get(parameter.name):
             raise TemplateError(f"{parameter.name}: is missing; {template.key} needs it")
     return values
-
-
-def next_version(template: Template, versions: Iterable[int]) -> Template:
-    """Give a template the version after the last one there is."""
-    return replace(template, version=max(versions, default=0) + 1, origin="")

@@ -7,7 +7,7 @@ from collections.abc import Hashable
 from virtcim.images.appliances.catalogs import Catalogs, Entry
 from virtcim.providers.interface import CIMValue, Instance, Properties
 
-__all__ = ["APPLIANCE", "APPLIANCE_CATALOG", "APPLIANCE_PREFIX", "CATALOG_ID", "ShownAppliance", "ShownCatalog"]
+__all__ = ["APPLIANCE", "APPLIANCE_CATALOG", "APPLIANCE_PREFIX", "ShownAppliance", "ShownCatalog"]
 
 APPLIANCE_CATALOG, APPLIANCE = "Virt_ApplianceCatalog", "Virt_Appliance"
 CATALOG_ID = "virtcim:appliances"

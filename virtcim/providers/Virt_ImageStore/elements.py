@@ -39,7 +39,7 @@ class ShownStore(Instance):
     @property
     def revision(self) -> Hashable:  # type: ignore[override]
         """What is shown: files may be taken away by hand."""
-        return tuple((each.sha256, each.name, each.size, each.format, each.url) for each in self._library.images.all())
+        return tuple(self._library.images.all())
 
     def keys(self) -> dict[str, CIMValue]:
         return {"InstanceID": STORE_ID}

@@ -40,10 +40,10 @@ _KIBIBYTE = 1024
 _DIRECTORIES = frozenset({"mount", "bind"})
 _POOL_PREFIX = "DiskPool/"
 _ALL_POOLS = "0"
-_VOLUME_DISKS = {"file": ("file", "source_file"), "block": ("block", "source_dev"), "dir": ("dir", "source_dir")}
 _CHARACTER_DEVICE = "vhostvdpa"
 """The type of a disk that is a device of vDPA: a character device of the host, other than all others."""
-_DISKS = {**_VOLUME_DISKS, _CHARACTER_DEVICE: (_CHARACTER_DEVICE, "source_dev")}
+_DISKS = {"file": "source_file", "block": "source_dev", "dir": "source_dir", _CHARACTER_DEVICE: "source_dev"}
+"""By the type of a disk, the field that says where it is."""
 _LENT = {
     "mount": "source_dir",
     "bind": "source_dir",
@@ -250,8 +250,7 @@ def _write_local(draft: Draft, address: str, pool: Pool | None) -> None:
     kind, driver_type = volume or (_kind_of_path(draft, path), _format_in_chain(draft.base, path))
     if "DriverType" not in draft.given and driver_type is not None:
         draft.put("driver_type", driver_type)
-    disk_type, field = _DISKS[kind]
-    _put(draft, disk_type, **{field: path})
+    _put(draft, kind, **{_DISKS[kind]: path})
 
 
 def _is_unknown_volume(draft: Draft, storage: StorageMap, address: str) -> bool:
@@ -283,7 +282,7 @@ def _volume(draft: Draft, storage: StorageMap, path: str) -> tuple[str, str | No
         for volume in pool.volumes or ():
             config = volume.config
             if config is not None and (config.target_path or volume.key) == path:
-                kind = config.type if config.type in _VOLUME_DISKS else _guessed_kind(path)
+                kind = config.type if config.type in _DISKS else _guessed_kind(path)
                 return kind, format_of(config) if kind == "file" else None
     return None
 

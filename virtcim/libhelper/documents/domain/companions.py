@@ -28,7 +28,8 @@ __all__ = ["has_spice", "make_room", "remove_device", "settle_audio", "settle_bu
 
 _OF_SPICE = "spice"
 _ROOTS = {"pc-q35": "pcie", "q35": "pcie", "virt": "pcie", "pc": "pci", "isapc": "isa"}
-"""The bus that all others of a machine are on, by what its name begins with; the rest of it is its version."""
+"""The bus that all others of a machine are on, by what its name begins with, the first that fits; the rest of it is its
+version."""
 
 
 def twin_of(config: DomainConfig, device: Device) -> Device | None:
@@ -111,11 +112,9 @@ def settle_audio(document: DomainDocument) -> list[Audio]:
     used = {each.audio_id for each in config.devices if isinstance(each, Sound | Graphics)}
     settled = [each for each in config.devices if isinstance(each, Audio) and each.type == _OF_SPICE]
     for audio in settled:
+        document.remove_device(audio)
         if audio.id in used:
-            document.remove_device(audio)
             document.add_device(Audio, {"id": audio.id, "type": "none"})
-        else:
-            document.remove_device(audio)
     return settled
 
 
@@ -145,5 +144,5 @@ def settle_buses(document: DomainDocument, before: DomainConfig) -> None:
 
 def _root_of(config: DomainConfig) -> str | None:
     """The kind of bus that all others are on; None for a machine of which that is not known."""
-    machine = config.os_type_machine or ""
-    return next((root for name, root in _ROOTS.items() if machine == name or machine.startswith(f"{name}-")), None)
+    machine = f"{config.os_type_machine or ''}-"
+    return next((root for name, root in _ROOTS.items() if machine.startswith(f"{name}-")), None)
