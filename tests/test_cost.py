@@ -46,11 +46,16 @@ AGAIN = 5
 CACHED = 10_000
 
 
-def read_everything(client: RawClient, guests: int) -> None:
+def await_guests(client: RawClient, guests: int) -> dict[str, tuple[str, list[str]]]:
+    """Wait until all guests are shown; gives what can be asked."""
     asked = operations("Test", guest_name(0))
     operation, parameters = asked["EnumerateInstanceNames ComputerSystem"]
     wait_until(lambda: client.call(operation, *parameters).count(b"<INSTANCENAME ") == guests)
-    for operation, parameters in asked.values():
+    return asked
+
+
+def read_everything(client: RawClient, guests: int) -> None:
+    for operation, parameters in await_guests(client, guests).values():
         client.call(operation, *parameters)
 
 
@@ -107,10 +112,8 @@ class Cost:
         node = directory / f"node-{guests}.xml"
         node.write_text(make_node(guests))
         settings = f"[server]\ncache_bytes = {ServerSettings().cache_bytes * guests // CACHED}\n"
-        asked = operations("Test", guest_name(0))
         with Server(f"test://{node}", config=settings, guarded=False) as server, server.client() as client:
-            operation, parameters = asked["EnumerateInstanceNames ComputerSystem"]
-            wait_until(lambda: client.call(operation, *parameters).count(b"<INSTANCENAME ") == guests)
+            asked = await_guests(client, guests)
             self.start = cpu_seconds(server.pid)
             operation, parameters = asked["EnumerateInstances ResourceAllocationSettingData"]
             count = client.call(operation, *parameters).count(b"<VALUE.NAMEDINSTANCE>")

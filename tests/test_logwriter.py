@@ -10,16 +10,15 @@ import logging
 import os
 import re
 import stat
-import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.bed import Server, wait_until
-from tests.bed.server import ROOT, class_parameter
+from tests.bed.server import class_parameter, run_command
 from virtcim.app import logwriter
 from virtcim.app.logs import _troubles, recent_troubles
 from virtcim.app.logwriter import LogWriter
@@ -164,10 +163,8 @@ def test_what_python_tells_of_threads_and_destructors_is_logged() -> None:
         "thread = threading.Thread(target=lambda: 1 / 0, name='worker'); thread.start(); thread.join()\n"
         "warnings.warn('attention')\n"
     )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, "-c", text], capture_output=True, text=True, env=environment, check=True, timeout=60
-    )
+    done = run_command(sys.executable, "-c", text, patience=60)
+    assert done.returncode == 0, done.stderr
     ignored, ended, warned = (json.loads(line) for line in done.stderr.splitlines())
     assert "Broken.__del__" in ignored["message"]
     assert "ValueError: in del" in ignored["exception"]
@@ -202,7 +199,7 @@ def answers(server: Server, number: int) -> None:
             assert client.post(*client.prepared(*LIST_GUESTS)[:1], {"Authorization": "Basic eDp5"})[0] == 401
 
 
-def test_a_server_goes_on_whose_stderr_nobody_reads(serve: Callable[..., Server], tmp_path: Path) -> None:
+def test_a_server_goes_on_whose_stderr_nobody_reads(tmp_path: Path) -> None:
     server = Server("test:///default", config=f'log_level = "DEBUG"\n{NO_DELAY}slow_seconds = 0.0\n')
     server.error_file = tmp_path / "stderr"
     reader = make_fifo(server.error_file)
@@ -211,10 +208,14 @@ def test_a_server_goes_on_whose_stderr_nobody_reads(serve: Callable[..., Server]
         server.error_file = tmp_path / "elsewhere"
         fill(reader)
         answers(server, 20)
-        told = b""
-        while not (told.count(b"EnumerateInstanceNames in") >= 20 and told.count(b'"refused login"') >= 20):
+        told = bytearray()
+
+        def is_told() -> bool:
             with contextlib.suppress(BlockingIOError):
-                told += os.read(reader, 65536)
+                told.extend(os.read(reader, 65536))
+            return told.count(b"EnumerateInstanceNames in") >= 20 and told.count(b'"refused login"') >= 20
+
+        wait_until(is_told, interval=0.001)
         assert b"virtcim.audit" in told
         fill(reader)
         assert server.stop() == 0

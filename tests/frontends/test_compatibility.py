@@ -20,7 +20,7 @@ from tests.conftest import Guests
 from tests.frontends.adapters import Adapter, CIMXMLAdapter, CMPIAdapter
 from tests.frontends.libvirtcim import ROWS, VIRT, Row, guest, path
 from tests.providers.conftest import classes  # noqa: F401
-from tests.providers.migrationbed import OFFLINE, begin_migration, guest_xml
+from tests.providers.migrationbed import COMPLETED, EXCEPTION, OFFLINE, RUNNING, begin_migration, guest_xml
 from tests.providers.poolhost import add_pools
 from tests.providers.poolservice import HASTY, PoolService
 from tests.providers.recorded import PATIENT, PLATFORMS, Served, domain_xml, hypervisor, platform
@@ -32,7 +32,7 @@ from virtcim.cimom.requests import AssociationFilter, Associators, EnumerateInst
 from virtcim.cimom.results import MethodOutcome, OneInstance
 from virtcim.cimom.settings import ServerSettings
 from virtcim.frontends.cmpi.settings import CmpiSettings
-from virtcim.frontends.compatibility import CompatibilitySettings, translation_of
+from virtcim.frontends.compatibility import CompatibilitySettings, translation, translation_of
 from virtcim.frontends.compatibility.differences import (
     DIFFERENCES,
     KNOWN_SETTING_CLASSES,
@@ -57,7 +57,6 @@ OFF = CompatibilitySettings()
 CONFIG = "[compatibility]\nlibvirt_cim = true\n"
 
 SHUT_DOWN, REBOOT = 4, 10
-RUNNING_JOB, COMPLETED_JOB, FAILED_JOB = 4, 7, 10
 SNAPSHOTS = "VirtualSystemSnapshotService"
 
 WEB = """<emulator>/usr/bin/qemu-system-x86_64</emulator>
@@ -404,6 +403,11 @@ def test_methods_answer_when_all_is_done(
         assert adapter.send(on_pools("DeleteResourcePool", Pool=pool), "root").value == (0, {})
 
 
+def dropped_in(site: Served, classes: ClassStore) -> LibvirtCim:  # noqa: F811
+    """What is served, as clients of libvirt-cim see it."""
+    return LibvirtCim(Core(site.catalog, classes, ServerSettings()), DROP_IN)
+
+
 @pytest.fixture
 def uri_of_a_node(tmp_path: Path) -> str:
     """The URI of a host of libvirt's test driver with one guest, which runs."""
@@ -445,7 +449,7 @@ def test_snapshots_are_jobs_however_short_they_are(
             assert (value, out, class_name) == (0, expected, "Test_ConcreteJob")
             job = InstancePath(class_name, keys, namespace)
             *_, shown = adapter.send(GetInstance(namespace=VIRT, path=job), "root").value
-            assert (shown["JobState"], shown["Name"]) == (COMPLETED_JOB, f"{request.method} web")
+            assert (shown["JobState"], shown["Name"]) == (COMPLETED, f"{request.method} web")
     with served_by(way, snapshots.catalog, classes, OFF, second) as adapter:
         assert adapter.send(taking(snapshots), "root").value == (0, resulting)
         assert adapter.send(apply, "root").value == (0, {})
@@ -464,7 +468,7 @@ def test_a_snapshot_whose_job_is_gone_when_it_has_ended(
     """Nobody can look at a job that is not kept; the snapshot was taken all the same."""
     service = SnapshotService(uri_of_a_node, "Test", settings=ProviderSettings(jobs=replace(PATIENT, retention=0.0)))
     try:
-        answer = LibvirtCim(Core(service.catalog, classes, ServerSettings()), DROP_IN).execute(taking(service))
+        answer = dropped_in(service, classes).execute(taking(service))
         assert isinstance(answer, MethodOutcome)
         assert (answer.return_value, set(answer.out)) == (0, {"Job"})
     finally:
@@ -482,8 +486,9 @@ def test_a_snapshot_that_takes_longer_or_fails(
 ) -> None:
     """The answer is 0 with the job all the same, which tells how it ended."""
     may_end = threading.Event()
-    drop_in = LibvirtCim(Core(snapshots.catalog, classes, ServerSettings()), DROP_IN)
-    for save, state in ((lambda _domain: may_end.wait(60), RUNNING_JOB), (refuse_to_save, FAILED_JOB)):
+    drop_in = dropped_in(snapshots, classes)
+    for save, state, patience in ((lambda _domain: may_end.wait(60), RUNNING, 0.2), (refuse_to_save, EXCEPTION, 60.0)):
+        monkeypatch.setattr(translation, "ASKED_PATIENCE", patience)
         monkeypatch.setattr(snapshots.hypervisor.domains, "managed_save", save)
         answer = drop_in.execute(taking(snapshots))
         assert isinstance(answer, MethodOutcome)
@@ -522,7 +527,7 @@ def test_settings_come_back_as_they_were_sent(driver: PoolService, classes: Clas
 
 
 def test_input_devices_of_containers_are_left_out(served: Served, classes: ClassStore) -> None:  # noqa: F811
-    drop_in = LibvirtCim(Core(served.catalog, classes, ServerSettings()), DROP_IN)
+    drop_in = dropped_in(served, classes)
 
     def settings_sent(prefix: str) -> list[str]:
         kinds = [f"{prefix}_{kind}ResourceAllocationSettingData" for kind in ("Mem", "Input")]
@@ -540,7 +545,7 @@ def test_input_devices_of_containers_are_left_out(served: Served, classes: Class
 
 
 def test_what_does_not_count_beside_an_address(served: Served, classes: ClassStore) -> None:  # noqa: F811
-    drop_in = LibvirtCim(Core(served.catalog, classes, ServerSettings()), DROP_IN)
+    drop_in = dropped_in(served, classes)
 
     def meant(kind: str, **properties: Any) -> set[str]:
         setting = EmbeddedInstance(f"KVM_{kind}ResourceAllocationSettingData", properties)
@@ -572,7 +577,7 @@ def test_templates_are_taken_when_they_are_sent(
     driver: PoolService,
     classes: ClassStore,  # noqa: F811
 ) -> None:
-    drop_in = LibvirtCim(Core(driver.catalog, classes, ServerSettings()), DROP_IN)
+    drop_in = dropped_in(driver, classes)
     wait_until(driver.hypervisor.inventory.networks)
     source = path("Test_AllocationCapabilities", InstanceID=pool)
     found: Any = drop_in.execute(
@@ -618,6 +623,19 @@ class EndingDomains:
         """Keep nothing."""
 
 
+def ending(end: Callable[[Any], None], settings: ProviderSettings) -> tuple[Any, Served]:
+    """A host with a guest that runs, where all that is asked of it ends in one way, and what is served of it."""
+    host = hypervisor("Test")
+    host.put(domain_xml("guest"), active=True)
+    host.domains = EndingDomains(lambda: end(host))
+    return host, Served([(platform("Test"), host)], settings)
+
+
+def asking_for(state: int) -> InvokeMethod:
+    target = path("Test_ComputerSystem", CreationClassName="Test_ComputerSystem", Name="guest")
+    return InvokeMethod(namespace=VIRT, target=target, method="RequestStateChange", arguments={"RequestedState": state})
+
+
 def asked(
     end: Callable[[Any], None],
     state: int,
@@ -625,17 +643,9 @@ def asked(
     jobs: JobSettings,
 ) -> tuple[int | None, int, str]:
     """Ask a guest in the drop-in mode; give what it answers, or 0 for nothing, the status and the text of its error."""
-    host = hypervisor("Test")
-    host.put(domain_xml("guest"), active=True)
-    host.domains = EndingDomains(lambda: end(host))
-    site = Served([(platform("Test"), host)], ProviderSettings(shutdown_timeout=0.3, jobs=jobs))
-    target = path("Test_ComputerSystem", CreationClassName="Test_ComputerSystem", Name="guest")
-    request = InvokeMethod(
-        namespace=VIRT, target=target, method="RequestStateChange", arguments={"RequestedState": state}
-    )
-    core = Core(site.catalog, classes, ServerSettings())
+    _, site = ending(end, ProviderSettings(shutdown_timeout=0.3, jobs=jobs))
     try:
-        done = LibvirtCim(core, DROP_IN).execute(request)
+        done = dropped_in(site, classes).execute(asking_for(state))
     except CIMError as error:
         return None, error.status, error.description
     assert isinstance(done, MethodOutcome)
@@ -686,20 +696,17 @@ def test_a_guest_that_takes_its_time(
     assert asked(end, state, classes, jobs) == answer
 
 
-def test_a_guest_that_takes_longer_than_a_client_waits(classes: ClassStore) -> None:  # noqa: F811
-    host = hypervisor("Test")
-    host.put(domain_xml("guest"), active=True)
-    host.domains = EndingDomains(lambda: None)
-    site = Served([(platform("Test"), host)], ProviderSettings(shutdown_timeout=600, jobs=HASTY))
-    target = path("Test_ComputerSystem", CreationClassName="Test_ComputerSystem", Name="guest")
-    request = InvokeMethod(
-        namespace=VIRT, target=target, method="RequestStateChange", arguments={"RequestedState": SHUT_DOWN}
-    )
-    done = LibvirtCim(Core(site.catalog, classes, ServerSettings()), DROP_IN).execute(request)
+def test_a_guest_that_takes_longer_than_a_client_waits(
+    classes: ClassStore,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(translation, "ASKED_PATIENCE", 0.2)
+    host, site = ending(takes_no_notice, ProviderSettings(shutdown_timeout=600, jobs=HASTY))
+    done = dropped_in(site, classes).execute(asking_for(SHUT_DOWN))
     assert isinstance(done, MethodOutcome)
     assert (done.return_value, done.out) == (0, {})
     (job,) = site.instances("Test_ConcreteJob")
-    assert job.properties()["JobState"] == 4
+    assert job.properties()["JobState"] == RUNNING
     host.put(domain_xml("guest"))
 
 
@@ -717,7 +724,7 @@ def test_what_is_not_seen_in_time(state: int, answer: int, served: Served, class
 
 def ended(client: pywbem.WBEMConnection, job: pywbem.CIMInstanceName) -> pywbem.CIMInstance:
     """Poll a job until it is over, as the scripts of libvirt-cim do."""
-    return wait_until(lambda: shown if (shown := client.GetInstance(job))["JobState"] >= COMPLETED_JOB else None, 60)
+    return wait_until(lambda: shown if (shown := client.GetInstance(job))["JobState"] >= COMPLETED else None, 60)
 
 
 @pytest.mark.parametrize("kind", [FULL, MEMORY_AND_STOP])
@@ -732,11 +739,11 @@ def test_a_snapshot_of_a_guest_that_runs(
     kind_of_it = pywbem.Uint16(kind)
     value, out = client.InvokeMethod("CreateSnapshot", snapshots, AffectedSystem=system, SnapshotType=kind_of_it)
     assert (value, out["Job"].classname) == (0, "KVM_ConcreteJob")
-    assert ended(client, out["Job"])["JobState"] == COMPLETED_JOB
+    assert ended(client, out["Job"])["JobState"] == COMPLETED
     assert client.GetInstance(out["ResultingSnapshot"]) is not None
     value, applied = client.InvokeMethod("ApplySnapshot", snapshots, Snapshot=out["ResultingSnapshot"])
     assert (value, set(applied)) == (0, {"Job"})
-    assert ended(client, applied["Job"])["JobState"] == COMPLETED_JOB
+    assert ended(client, applied["Job"])["JobState"] == COMPLETED
     assert libvirtd.list_all()[name] == "running"
 
 
@@ -754,5 +761,5 @@ def test_a_migration_is_a_job_however_short_it_is(
     client: Any = serve(here.uri(), there.uri(), config=f"{sockets}{CONFIG}").pywbem()
     job = begin_migration(client, "mover", there, 0, MigrationType=pywbem.Uint16(OFFLINE))
     assert job.classname == "KVM_MigrationJob"
-    assert ended(client, job)["JobState"] == (FAILED_JOB if is_there_already else COMPLETED_JOB)
+    assert ended(client, job)["JobState"] == (EXCEPTION if is_there_already else COMPLETED)
     assert ("mover" in there.list_all(), "mover" in here.list_all()) == (True, is_there_already)

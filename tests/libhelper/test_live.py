@@ -9,6 +9,7 @@ import pytest
 
 from virtcim.libhelper.context import Context
 from virtcim.libhelper.documents.domain import DomainConfig, DomainDocument
+from virtcim.libhelper.domains import live
 from virtcim.libhelper.domains.live import device_steps, domain_steps
 from virtcim.libhelper.errors import LibvirtError
 
@@ -73,7 +74,8 @@ def test_a_medium_is_changed_when_its_tray_has_moved() -> None:
     assert "/b.iso" in held
 
 
-def test_who_has_lost_a_tray_is_told_what_to_do() -> None:
+def test_who_has_lost_a_tray_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "_TRAY_TIMEOUT", 0.05)
     drive = Drive(*[MOVED] * 1000)
     with pytest.raises(LibvirtError, match=r"Tray of device .* reset the guest"):
         change_medium(drive)

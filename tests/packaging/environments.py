@@ -42,10 +42,10 @@ def build(source: Path, kind: str, into: Path, *options: str) -> Path:
     return made
 
 
-def checkout(directory: Path) -> Path:
-    """The files of this tree that git knows, as they are now, without what building leaves behind."""
-    names = run("git", "ls-files", "-z", cwd=ROOT).split("\0")
-    for name in filter(None, names):
+def checkout(directory: Path, *chosen: str) -> Path:
+    """Copy files of this tree as they are now: unless some are chosen, those that git knows, without what building
+    leaves behind."""
+    for name in chosen or filter(None, run("git", "ls-files", "-z", cwd=ROOT).split("\0")):
         source, target = ROOT / name, directory / name
         if source.is_symlink() or source.is_file():
             target.parent.mkdir(parents=True, exist_ok=True)

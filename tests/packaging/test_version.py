@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -11,32 +10,23 @@ from pathlib import Path
 
 import pytest
 
-from tests.packaging.environments import ROOT
+from tests.packaging.environments import ROOT, checkout, run
 from virtcim import __version__
 
 
-def git(tree: Path, *words: str) -> str:
-    identity = ("-c", "user.name=Nobody", "-c", "user.email=nobody@invalid")
-    return subprocess.run(["git", *identity, *words], cwd=tree, check=True, capture_output=True, text=True).stdout
+def git(tree: Path, *words: str) -> None:
+    run("git", "-c", "user.name=Nobody", "-c", "user.email=nobody@invalid", *words, cwd=tree)
 
 
 def package_version(tree: Path) -> str:
-    return subprocess.run(
-        [sys.executable, "-c", "from release.source import package_version; print(package_version())"],
-        cwd=tree,
-        env={**os.environ, "PYTHONPATH": str(tree)},
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.strip()
+    text = "from release.source import package_version; print(package_version())"
+    return run(sys.executable, "-c", text, cwd=tree).strip()
 
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """What the version of packages is told from, as a repository of its own."""
-    for name in ("release/__init__.py", "release/source.py", "virtcim/__init__.py"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        shutil.copy(ROOT / name, tmp_path / name)
+    checkout(tmp_path, "release/__init__.py", "release/source.py", "virtcim/__init__.py")
     git(tmp_path, "init", "--quiet")
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "--quiet", "--message", "first")

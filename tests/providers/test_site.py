@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import random
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,10 @@ from virtcim.providers.kinds import KINDS
 from virtcim.providers.settings import ProviderSettings
 from virtcim.providers.site import Site
 from virtcim.registration.catalog import build_catalog
+
+
+def site_of(*members: Any) -> Site:
+    return Site(members, PLATFORMS, KINDS, ProviderSettings())
 
 
 def test_absent_hypervisors_have_no_instances() -> None:
@@ -198,7 +203,7 @@ def test_guests_that_stay_are_the_same_when_others_come_and_go() -> None:
     for name in ("b", "d"):
         host.put(domain_xml(name))
     served = platform("KVM")
-    site = Site([(served, host)], PLATFORMS, KINDS, ProviderSettings())  # type: ignore[list-item]
+    site = site_of((served, host))
 
     def shown() -> dict[str, Guest]:
         return {guest.name: guest for guest in all_guests(site, served)}
@@ -229,7 +234,7 @@ def test_after_a_change_only_what_changed_is_looked_at(monkeypatch: pytest.Monke
     host, served = hypervisor(), platform("KVM")
     for name in ("a", "c", "d"):
         host.put(domain_xml(name))
-    site = Site([(served, host)], PLATFORMS, KINDS, ProviderSettings())  # type: ignore[list-item]
+    site = site_of((served, host))
     before = {guest.name: guest for guest in all_guests(site, served)}
     monkeypatch.setattr(host.inventory, "domains", lambda: pytest.fail("all of them are looked at"))
     host.put(domain_xml("b"))
@@ -243,7 +248,7 @@ def test_after_a_change_only_what_changed_is_looked_at(monkeypatch: pytest.Monke
 
 def test_guests_that_are_followed_are_those_that_there_are() -> None:
     host, served, chance = hypervisor(), platform("KVM"), random.Random(7)
-    site = Site([(served, host)], PLATFORMS, KINDS, ProviderSettings())  # type: ignore[list-item]
+    site = site_of((served, host))
     names = [*(f"g{number}" for number in range(30)), "g1/defined", "g2/x"]
     for _ in range(300):
         for name in chance.choices(names, k=chance.choice((0, 1, 1, 2, 5, LENGTH + 1))):
@@ -251,7 +256,7 @@ def test_guests_that_are_followed_are_those_that_there_are() -> None:
                 host.put(domain_xml(name))
             else:
                 host.remove(name)
-        fresh = Site([(served, host)], PLATFORMS, KINDS, ProviderSettings())  # type: ignore[list-item]
+        fresh = site_of((served, host))
         assert _described(site, served) == _described(fresh, served)
 
 
@@ -259,7 +264,7 @@ def test_another_hypervisor_has_guests_of_its_own() -> None:
     one, two, served = hypervisor("KVM", "one"), hypervisor("KVM", "two"), platform("KVM")
     one.put(domain_xml("a"))
     two.put(domain_xml("b"))
-    site = Site([(served, one)], PLATFORMS, KINDS, ProviderSettings())  # type: ignore[list-item]
+    site = site_of((served, one))
     assert [guest.name for guest in all_guests(site, served)] == ["a"]
     site.remove(one)  # type: ignore[arg-type]
     site.add(served, two)  # type: ignore[arg-type]
