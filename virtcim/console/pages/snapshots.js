@@ -1,10 +1,11 @@
 /** The snapshots of a guest, as a tree. */
 import * as api from "../api.js";
-import { html, useRef, useState } from "../parts.js";
+import { html, useState } from "../parts.js";
 import { demandWhole, requireSame } from "../settings.js";
 import { may, tell, useChanges } from "../state.js";
 import { text, timeText } from "../texts.js";
-import { Dialog, Field, Panel, Read, useRead } from "../ui/basics.js";
+import { Panel, Read, useRead } from "../ui/basics.js";
+import { AskDialog, RemoveDialog } from "../ui/dialogs.js";
 import { prefixOf } from "../values.js";
 
 /** CIM_VirtualSystemSnapshotService.CreateSnapshot: SnapshotType */
@@ -13,17 +14,7 @@ const KINDS = { full: 2, disk: 3 };
 /** @param {{guest: any}} props */
 export function Snapshots({ guest }) {
   const [asked, setAsked] = useState(/** @type {any} */ (null));
-  const [name, setName] = useState("");
-  const [kind, setKind] = useState("full");
-  const open = useRef(/** @type {any} */ (null));
-  open.current = asked;
-  const [refusal, setRefusal] = useState("");
-  const [isBusy, setIsBusy] = useState(false);
-  const refused = refusal && html`<div class="notice bad" role="alert">${refusal}</div>`;
-  const close = () => {
-    setAsked(null);
-    setRefusal("");
-  };
+  const close = () => setAsked(null);
   const snapshots = useRead(async () => {
     const [found, services] = await Promise.all([
       api.associators(guest, { associationClass: "CIM_SnapshotOfVirtualSystem" }),
@@ -39,27 +30,18 @@ export function Snapshots({ guest }) {
   useChanges(["CIM_SettingData", "CIM_Job"], (event) => /SettingData|Job/.test(event.class ?? ""), snapshots.again);
   /** Does something with a snapshot, or makes one, and waits for the end of it. @param {string} method @param {Record<string, any>} parameters @param {any} [snapshot] */
   const act = async (method, parameters, snapshot) => {
-    setIsBusy(true);
-    setRefusal("");
     try {
       if (snapshot) await requireSame(snapshot, ["ElementName", "CreationTime"]);
       await demandWhole(/** @type {any} */ (snapshots.value).service, method, parameters);
       tell(text("settings.applied"));
-      if (open.current === asked) close();
-    } catch (error) {
-      const { message } = /** @type {Error} */ (error);
-      // Who has closed the dialog meanwhile is told all the same.
-      if (open.current === asked) setRefusal(message);
-      else tell(message, "bad");
     } finally {
-      setIsBusy(false);
       snapshots.again();
     }
   };
-  const create = () => act("CreateSnapshot", {
+  const create = (/** @type {Record<string, string>} */ { ElementName, SnapshotType }) => act("CreateSnapshot", {
     AffectedSystem: { href: guest.href },
-    SnapshotType: KINDS[/** @type {"full" | "disk"} */ (kind)],
-    ...(name ? { SnapshotSettings: { class: `${prefixOf(guest.className)}_VirtualSystemSnapshotSettingData`, properties: { ElementName: name } } } : {}),
+    SnapshotType: KINDS[/** @type {"full" | "disk"} */ (SnapshotType)],
+    ...(ElementName ? { SnapshotSettings: { class: `${prefixOf(guest.className)}_VirtualSystemSnapshotSettingData`, properties: { ElementName } } } : {}),
   });
   const editable = may(guest.namespace, "administer");
   return html`<${Read} of=${snapshots}>${(/** @type {any} */ { found, parents }) => {
@@ -74,16 +56,14 @@ export function Snapshots({ guest }) {
     return html`<${Panel} title=${text("guest.tab.snapshots")}>
       ${editable && html`<p><button class="main" onClick=${() => setAsked({ what: "create" })}>${text("snapshots.create")}</button></p>`}
       ${found.length === 0 ? html`<p class="soft">${text("snapshots.none")}</p>` : html`<div class="tree">${branch(null)}</div>`}
-      ${asked?.what === "create" && html`<${Dialog} title=${text("snapshots.create")} onClose=${close}
-        end=${html`<button class="main" disabled=${isBusy} onClick=${create}>${text("snapshots.create")}</button>`}>
-        ${refused}
-        <${Field} id="snapshot-name" label=${text("snapshots.name")}><input id="snapshot-name" value=${name} onInput=${(/** @type {any} */ event) => setName(event.target.value)} /></${Field}>
-        <${Field} id="snapshot-kind" label=${text("snapshots.kind")}><select id="snapshot-kind" onChange=${(/** @type {any} */ event) => setKind(event.target.value)}>
-          ${Object.keys(KINDS).map((each) => html`<option value=${each} selected=${each === kind}>${text(`snapshots.${each}`)}</option>`)}</select></${Field}></${Dialog}>`}
-      ${asked?.what === "apply" && html`<${Dialog} title=${`${text("snapshots.apply")}: ${asked.each.properties.ElementName}`} onClose=${close}
-        end=${html`<button class="main" disabled=${isBusy} onClick=${() => act("ApplySnapshot", { Snapshot: { href: asked.each.href } }, asked.each)}>${text("snapshots.apply")}</button>`}>${refused}</${Dialog}>`}
-      ${asked?.what === "delete" && html`<${Dialog} title=${`${text("snapshots.delete")}: ${asked.each.properties.ElementName}`} onClose=${close}
-        end=${html`<button class="danger" disabled=${isBusy} onClick=${() => act("DestroySnapshot", { AffectedSnapshot: { href: asked.each.href } }, asked.each)}>${text("snapshots.delete")}</button>`}>${refused}</${Dialog}>`}
+      ${asked?.what === "create" && html`<${AskDialog} title=${text("snapshots.create")} label=${text("snapshots.create")} save=${create} close=${close} questions=${[
+        { name: "ElementName", label: text("snapshots.name") },
+        { name: "SnapshotType", label: text("snapshots.kind"), byDefault: "full", choices: Object.keys(KINDS).map((each) => [each, text(`snapshots.${each}`)]) },
+      ]} />`}
+      ${asked?.what === "apply" && html`<${AskDialog} title=${`${text("snapshots.apply")}: ${asked.each.properties.ElementName}`} label=${text("snapshots.apply")} questions=${[]} close=${close}
+        save=${() => act("ApplySnapshot", { Snapshot: { href: asked.each.href } }, asked.each)} />`}
+      ${asked?.what === "delete" && html`<${RemoveDialog} title=${`${text("snapshots.delete")}: ${asked.each.properties.ElementName}`} label=${text("snapshots.delete")} name=${asked.each.properties.ElementName} close=${close}
+        remove=${() => act("DestroySnapshot", { AffectedSnapshot: { href: asked.each.href } }, asked.each)} />`}
     </${Panel}>`;
   }}</${Read}>`;
 }

@@ -1,7 +1,8 @@
 /**
  * Dialogs that ask for a few values, or whether something is to be removed, and then do it.
  */
-import { html, useState } from "../parts.js";
+import { html, useEffect, useRef, useState } from "../parts.js";
+import { tell } from "../state.js";
 import { text } from "../texts.js";
 import { Dialog, Field } from "./basics.js";
 
@@ -17,6 +18,30 @@ function fault(question, value) {
   return "";
 }
 
+/** Does what a dialog asks for; what is refused is shown there, or told to who has closed it meanwhile. @param {() => void} done */
+function useAttempt(done) {
+  const [refusal, setRefusal] = useState("");
+  const [busy, setBusy] = useState(false);
+  const isOpen = useRef(true);
+  useEffect(() => () => {
+    isOpen.current = false;
+  }, []);
+  const attempt = async (/** @type {() => Promise<any>} */ work) => {
+    setBusy(true);
+    setRefusal("");
+    try {
+      await work();
+      if (isOpen.current) done();
+    } catch (error) {
+      const { message } = /** @type {Error} */ (error);
+      if (isOpen.current) setRefusal(message);
+      else tell(message, "bad");
+      setBusy(false);
+    }
+  };
+  return { refusal, busy, attempt };
+}
+
 /**
  * A form of a few questions. What the server refuses is shown at the question that it names, and what was typed stays.
  *
@@ -25,22 +50,13 @@ function fault(question, value) {
  */
 export function AskDialog({ title, questions, save, close, done = close, label = text("ask.create") }) {
   const [given, setGiven] = useState(/** @type {Record<string, string>} */ (Object.fromEntries(questions.map((each) => [each.name, each.byDefault ?? ""]))));
-  const [refusal, setRefusal] = useState("");
-  const [busy, setBusy] = useState(false);
+  const { refusal, busy, attempt } = useAttempt(done);
   const asked = questions.filter((each) => !each.when || each.when(given));
   const faulty = asked.some((each) => fault(each, given[each.name]));
   const send = async (/** @type {Event} */ event) => {
     event.preventDefault();
     if (faulty || busy) return;
-    setBusy(true);
-    setRefusal("");
-    try {
-      await save(Object.fromEntries(asked.map((each) => [each.name, given[each.name].trim()])));
-      done();
-    } catch (error) {
-      setRefusal(/** @type {Error} */ (error).message);
-      setBusy(false);
-    }
+    await attempt(() => save(Object.fromEntries(asked.map((each) => [each.name, given[each.name].trim()]))));
   };
   const at = refusal ? asked.find((each) => new RegExp(`\\b${each.name}\\b`).test(refusal))?.name : undefined;
   return html`<${Dialog} title=${title} onClose=${close}
@@ -64,20 +80,9 @@ export function AskDialog({ title, questions, save, close, done = close, label =
  *   done: is called in place of `close` once it is removed
  */
 export function RemoveDialog({ name, title = `${text("app.delete")}: ${name}`, label = text("app.delete"), warning, remove, close, done = close }) {
-  const [refusal, setRefusal] = useState("");
-  const [busy, setBusy] = useState(false);
-  const send = async () => {
-    setBusy(true);
-    try {
-      await remove();
-      done();
-    } catch (error) {
-      setRefusal(/** @type {Error} */ (error).message);
-      setBusy(false);
-    }
-  };
+  const { refusal, busy, attempt } = useAttempt(done);
   return html`<${Dialog} title=${title} onClose=${close}
-      end=${html`<button class="danger" disabled=${busy} onClick=${send}>${label}</button>`}>
+      end=${html`<button class="danger" disabled=${busy} onClick=${() => attempt(remove)}>${label}</button>`}>
     ${warning && html`<p>${warning}</p>`}
     ${refusal && html`<div class="notice bad" role="alert">${refusal}</div>`}
   </${Dialog}>`;
