@@ -5,7 +5,6 @@ export function useState<T>(first: T | (() => T)): [T, (next: T | ((before: T) =
 export function useEffect(effect: () => void | undefined | (() => unknown), inputs?: unknown[]): void;
 export function useLayoutEffect(effect: () => void | undefined | (() => unknown), inputs?: unknown[]): void;
 export function useMemo<T>(make: () => T, inputs: unknown[]): T;
-export function useCallback<T>(callback: T, inputs: unknown[]): T;
 export function useRef(first: any): { current: any };
 export class Component {
   props: Record<string, any>;

@@ -2,7 +2,7 @@
  * The one place that knows where the foreign parts lie: html and hooks come from here, larger parts when a page needs them.
  */
 export {
-  Component, html, render, useCallback, useEffect, useErrorBoundary, useLayoutEffect, useMemo, useRef, useState,
+  Component, html, render, useEffect, useErrorBoundary, useLayoutEffect, useMemo, useRef, useState,
 } from "./parts/htm/preact/standalone.module.js";
 
 /** Draws charts; fetched with its first chart. */

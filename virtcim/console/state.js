@@ -61,6 +61,12 @@ export function may(namespace, role) {
 /** Whether who is logged in has a role, or a higher one, on any node. @param {string} role */
 export const mayAnywhere = (role) => Object.keys(/** @type {any} */ (state.session?.roles ?? {})).some((each) => each.startsWith(OWN) && may(each, role));
 
+/** Whether who is logged in may change nodes and templates. */
+export const mayManage = () => may("root/interop", "administer");
+
+/** The nodes on which who is logged in has a role, or a higher one. @param {string} role */
+export const nodesWhere = (role) => state.nodes.filter((each) => may(each.namespace, role));
+
 /** Milliseconds between two times that all pages are drawn: many changes are drawn together. */
 const BETWEEN = 150;
 let told = false;

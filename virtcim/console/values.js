@@ -24,6 +24,12 @@ export function valueText(value) {
   return String(value);
 }
 
+/** What a template is called, with its version. @param {any} template */
+export const templateName = ({ properties }) => `${properties.Name}@${properties.Version}`;
+
+/** The group that a template is in; "" for none. @param {any} template */
+export const templateGroup = ({ properties }) => properties.GroupName ?? "";
+
 /** The platform of a class: KVM of KVM_ComputerSystem. @param {string} className */
 export const prefixOf = (className) => className.split("_")[0];
 

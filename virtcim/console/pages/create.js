@@ -4,7 +4,7 @@ import { guestLink } from "../links.js";
 import { html, useState } from "../parts.js";
 import { createVolume, holdsFiles, isActive, poolsOf, removeVolume } from "../pools.js";
 import { MODES, demand, formText, formValue, keyOf, limitedFields, refusedKey } from "../settings.js";
-import { loadGuests, may, state, tell, useAppState } from "../state.js";
+import { loadGuests, nodesWhere, state, tell, useAppState } from "../state.js";
 import { text } from "../texts.js";
 import { Field, Read, useRead } from "../ui/basics.js";
 import { FieldGroups, Review, useComplaints, wrong } from "../ui/form.js";
@@ -40,7 +40,6 @@ async function offers(namespace) {
     api.instancesIfAny("root/interop", "Virt_Template"),
   ]);
   return {
-    namespace,
     services: services.filter((each) => !each.class.startsWith("Virt_")),
     networks: poolsOf(pools, "network"),
     stores: poolsOf(pools, "storage").filter(isActive),
@@ -250,11 +249,10 @@ export function Create({ options }) {
   const [isPlacing, setPlacing] = useState(false);
   const [chosen, setChosen] = useState(options.get("node") ?? "");
   const [platform, setPlatform] = useState("");
-  const nodes = state.nodes.filter((each) => may(each.namespace, "administer"));
+  const nodes = nodesWhere("administer");
   const namespace = chosen || (nodes[0]?.namespace ?? "root/virt");
-  const read = useRead(() => offers(namespace), [namespace]);
   // What another node offers has classes that this one may not have.
-  const offer = read.value && read.value.namespace !== namespace ? { value: null, error: null } : read;
+  const offer = useRead(() => offers(namespace), [namespace], namespace);
   const head = html`<div class="head"><h1>${text("create.title")}</h1></div>`;
   if (state.loaded && !nodes.length) return html`${head}<p class="soft">${text("action.read-only")}</p>`;
   return html`${head}

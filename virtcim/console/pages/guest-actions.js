@@ -44,10 +44,10 @@ export function Actions({ guest, system, again, isDialog }) {
     location.hash = "#/guests";
     if (isDialog) again();
   };
+  const all = [...(may(guest.namespace, "operate") ? actions : []), ...(may(guest.namespace, "administer") ? further : [])];
   return html`<div class="actions">
     ${!may(guest.namespace, "operate") && html`<span class="soft">${text("action.read-only")}</span>`}
-    ${may(guest.namespace, "operate") && html`<${Buttons} actions=${actions} />${isDialog && html`<${Reasons} actions=${actions} />`}`}
-    ${may(guest.namespace, "administer") && html`<${Buttons} actions=${further} />${isDialog && html`<${Reasons} actions=${further} />`}`}
+    <${Buttons} actions=${all} />${isDialog && html`<${Reasons} actions=${all} />`}
     ${moving && html`<${Migrate} guest=${guest} service=${migration.value} running=${[2, 9].includes(Number(system.properties.EnabledState))} close=${() => setMoving(false)} />`}
     ${asked && html`<${Dialog} title=${text("action.confirm", { action: text(`action.${asked.name}`), name: guest.name })} onClose=${() => setAsked(null)}
       end=${html`<button class="danger" onClick=${() => take(asked)}>${text(`action.${asked.name}`)}</button>`}><p>${text(`action.confirm.${asked.name}`)}</p></${Dialog}>`}

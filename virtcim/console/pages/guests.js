@@ -53,6 +53,9 @@ function matches(guest, words) {
   });
 }
 
+/** Whether who is logged in may act on a guest. @param {any} guest */
+const isOperable = (guest) => may(guest.namespace, "operate");
+
 /** @param {{options: URLSearchParams, of?: string}} props of: a namespace, where only its guests are shown */
 export function Guests({ options, of }) {
   useAppState();
@@ -75,8 +78,8 @@ export function Guests({ options, of }) {
   }, [all, search, wanted]);
   const columns = useMemo(() => COLUMNS.filter((each) => shown.includes(each.name)), [shown]);
   const chosen = marked.size ? found.filter((each) => marked.has(each.href)) : [];
-  const isActedOn = all.some((each) => may(each.namespace, "operate"));
-  const mark = useMemo(() => (/** @type {any} */ guest) => may(guest.namespace, "operate") && html`<input type="checkbox" aria-label=${text("bulk.select", { name: guest.name })}
+  const isActedOn = all.some(isOperable);
+  const mark = useMemo(() => (/** @type {any} */ guest) => isOperable(guest) && html`<input type="checkbox" aria-label=${text("bulk.select", { name: guest.name })}
     checked=${marked.has(guest.href)} onChange=${(/** @type {any} */ event) => {
       const next = new Set(marked);
       if (event.target.checked) next.add(guest.href);
@@ -138,8 +141,8 @@ export function Guests({ options, of }) {
         seen.current = rows;
         if (rows.some((each) => each.brief)) fillSoon();
       }}
-      markAll=${html`<input type="checkbox" aria-label=${text("bulk.select-all")} checked=${chosen.length > 0 && chosen.length === found.filter((each) => may(each.namespace, "operate")).length}
-        onChange=${(/** @type {any} */ event) => setMarked(new Set(event.target.checked ? found.filter((each) => may(each.namespace, "operate")).map((each) => each.href) : []))} />`} />
+      markAll=${html`<input type="checkbox" aria-label=${text("bulk.select-all")} checked=${chosen.length > 0 && chosen.length === found.filter(isOperable).length}
+        onChange=${(/** @type {any} */ event) => setMarked(new Set(event.target.checked ? found.filter(isOperable).map((each) => each.href) : []))} />`} />
     ${pictures && html`<${Panel} title=${text("screens.title")}><${Screens} guests=${found} /></${Panel}>`}
     ${asked && html`<${Dialog} title=${`${text(`action.${asked.name}`)}: ${text("bulk.selected", { count: chosen.length })}`} onClose=${() => setAsked(null)}
       end=${html`<button class="main" onClick=${() => {

@@ -47,9 +47,8 @@ export function Migrate({ guest, service, running, close }) {
     },
   });
   const asked = [target, type, copy].join(" ");
-  const looked = useRead(/** @returns {Promise<any>} */ async () => ({ asked, ...(target ? (await demand(service, "ValidateMigration", await parameters())).parameters : { Verdict: 0 }) }), [asked]);
   // What was said of another way to go is no answer.
-  const verdict = looked.value && looked.value.asked !== asked ? { value: null, error: null } : looked;
+  const verdict = useRead(/** @returns {Promise<any>} */ async () => (target ? (await demand(service, "ValidateMigration", await parameters())).parameters : { Verdict: 0 }), [asked], asked);
   const send = async () => {
     setBusy(true);
     setRefusal("");

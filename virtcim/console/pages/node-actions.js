@@ -2,7 +2,7 @@
 import * as api from "../api.js";
 import { html, useState } from "../parts.js";
 import { modifySame, requireSame } from "../settings.js";
-import { loadNodes, may, state, useAppState } from "../state.js";
+import { loadNodes, may, mayManage, state, useAppState } from "../state.js";
 import { text } from "../texts.js";
 import { Buttons, Chooser } from "../ui/actions.js";
 import { Dialog, Field, Read, useRead } from "../ui/basics.js";
@@ -61,7 +61,7 @@ export function NodeForm({ node, close, done = close }) {
     const properties = Object.fromEntries(all.filter((each) => !node || value(each) !== before(each)).map((each) => [each.name,
       each.flag ? value(each) === "true" : each.list ? value(each).split("\n").map((line) => line.trim()).filter(Boolean) : value(each) || null]));
     try {
-      if (node) await modifySame({ href: node.href, properties: own }, properties);
+      if (node) await modifySame(shownOf(node), properties);
       else await api.create("root/interop", "Virt_ManagedNode", Object.fromEntries(Object.entries(properties).filter(([, each]) => each !== null)));
       await loadNodes();
       done();
@@ -88,10 +88,16 @@ export function NodeForm({ node, close, done = close }) {
     })}</form>`}</${Read}></${Dialog}>`;
 }
 
+/** The nodes that can be changed here: those that no file of the administrator has. */
+const changeable = () => state.nodes.filter((each) => each.href && !each.raw.Origin);
+
+/** A node as it was shown. @param {any} node */
+const shownOf = (node) => ({ href: node.href, properties: node.raw });
+
 /** Which nodes are in a group: those of the administrator's files stay where the files say. @param {{group: string, close: () => void, done?: () => void}} props */
 export function GroupForm({ group, close, done = close }) {
   const [name, setName] = useState(group);
-  const free = state.nodes.filter((each) => each.href && !each.raw.Origin);
+  const free = changeable();
   const [chosen, setChosen] = useState(() => new Set(free.filter((each) => group && each.groups.includes(group)).map((each) => each.name)));
   const [refusal, setRefusal] = useState("");
   const save = async () => {
@@ -100,7 +106,7 @@ export function GroupForm({ group, close, done = close }) {
       for (const node of free) {
         const rest = node.groups.filter((each) => each !== group && each !== name);
         const next = chosen.has(node.name) ? [...rest, name] : rest;
-        if (next.join("\n") !== node.groups.join("\n")) await modifySame({ href: node.href, properties: node.raw }, { Groups: next });
+        if (next.join("\n") !== node.groups.join("\n")) await modifySame(shownOf(node), { Groups: next });
       }
       done();
     } catch (error) {
@@ -128,24 +134,25 @@ export function GroupForm({ group, close, done = close }) {
  *
  * @param {import("../state.js").Node} node
  * @param {(name: string) => void} ask has it done
+ * @param {() => void} [leave] is called when it is done on another page
  * @returns {import("../ui/actions.js").Action[]}
  */
-export function nodeActions(node, ask) {
+export function nodeActions(node, ask, leave = () => undefined) {
   const fixed = !node.href ? text("nodes.own") : node.raw.Origin ? text("nodes.from-file", { file: node.raw.Origin }) : "";
   const alone = !node.href ? text("nodes.own") : state.nodes.length < 2 ? text("drain.alone") : "";
   const action = (/** @type {string} */ name, /** @type {string} */ label, /** @type {string} */ reason, /** @type {"" | "danger"} */ look = "") =>
     ({ name, label, reason, look, of: node.name, run: () => ask(name) });
   const mayThere = may(node.namespace, "administer");
   return [
-    ...(mayThere ? [{ name: "create", label: text("page.create"), of: node.name, run: () => { location.hash = `#/create?node=${encodeURIComponent(node.namespace)}`; } }] : []),
-    ...(mayThere && may("root/interop", "administer") ? [action("drain", text("drain.action"), alone)] : []),
-    ...(may("root/interop", "administer") ? [action("edit", text("app.edit"), fixed), action("remove", text("app.delete"), fixed, "danger")] : []),
+    ...(mayThere ? [{ name: "create", label: text("page.create"), of: node.name, run: () => { location.hash = `#/create?node=${encodeURIComponent(node.namespace)}`; leave(); } }] : []),
+    ...(mayThere && mayManage() ? [action("drain", text("drain.action"), alone)] : []),
+    ...(mayManage() ? [action("edit", text("app.edit"), fixed), action("remove", text("app.delete"), fixed, "danger")] : []),
   ];
 }
 
 /** Removes a node that is as it was shown; its state changes of itself. @param {any} node */
 async function removeNode(node) {
-  await requireSame({ href: node.href, properties: node.raw }, ["URIs", "Groups", "Comment"]);
+  await requireSame(shownOf(node), ["URIs", "Groups", "Comment"]);
   await api.remove(node);
 }
 
@@ -167,7 +174,7 @@ export function NodeActions({ node }) {
 export function NodeChooser({ of, close }) {
   useAppState();
   const [asked, setAsked] = useState("");
-  const actions = nodeActions(of, setAsked).map((each) => (each.name === "create" ? { ...each, run: () => { each.run(); close(); } } : each));
+  const actions = nodeActions(of, setAsked, close);
   return html`<${Chooser} title=${of.name} actions=${actions} close=${close}>
     ${asked && html`<${NodeDialog} name=${asked} node=${of} close=${() => setAsked("")} done=${close} />`}</${Chooser}>`;
 }
@@ -179,8 +186,8 @@ export function NodeChooser({ of, close }) {
  */
 export function GroupChooser({ of, close }) {
   const [asked, setAsked] = useState("");
-  const actions = may("root/interop", "administer") ? [
-    ...(of ? [{ name: "edit", label: text("app.edit"), reason: state.nodes.some((each) => each.href && !each.raw.Origin) ? "" : text("groups.files"), run: () => setAsked("edit") }] : []),
+  const actions = mayManage() ? [
+    ...(of ? [{ name: "edit", label: text("app.edit"), reason: changeable().length ? "" : text("groups.files"), run: () => setAsked("edit") }] : []),
     { name: "node", label: text("nodes.add"), run: () => setAsked("node") },
     { name: "group", label: text("groups.add"), run: () => setAsked("group") },
   ] : [];

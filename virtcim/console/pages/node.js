@@ -13,7 +13,7 @@ export function NodePage({ parts }) {
   useAppState();
   const [namespace] = parts;
   const node = state.nodes.find((each) => each.namespace === namespace);
-  const hosts = useRead(async () => (await api.instances(namespace, "CIM_ComputerSystem")).filter((each) => each.class.endsWith("_HostSystem")), [namespace]);
+  const hosts = useRead(() => api.instances(namespace, "Virt_HostSystem"), [namespace]);
   return html`<div class="head"><h1>${node?.name ?? namespace}</h1>${node && html`<${State} value=${node.state} kind="node.state" />`}
       ${node && html`<${NodeActions} node=${node} />`}</div>
     ${node?.trouble && html`<div class="notice bad">${node.trouble}</div>`}

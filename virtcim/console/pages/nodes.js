@@ -1,7 +1,7 @@
 /** All nodes and groups; nodes are added, edited and removed here. */
 import { nodeLink } from "../links.js";
 import { html, useState } from "../parts.js";
-import { may, nodesByGroup, state, useAppState } from "../state.js";
+import { mayManage, nodesByGroup, state, useAppState } from "../state.js";
 import { text } from "../texts.js";
 import { Buttons } from "../ui/actions.js";
 import { Panel, State } from "../ui/basics.js";
@@ -22,14 +22,14 @@ export function Nodes() {
     { name: "origin", title: text("nodes.origin"), value: (/** @type {any} */ node) => node.raw.Origin || (node.href ? text("nodes.runtime") : "") },
     { name: "do", title: text("app.actions"), plain: true, value: () => "", show: (/** @type {any} */ node) => html`<div class="row"><${Buttons} actions=${nodeActions(node, (name) => setAsked({ name, node }))} /></div>` },
   ];
-  return html`<div class="head"><h1>${text("page.nodes")}</h1><div class="actions">${may("root/interop", "administer") && html`<button class="main" onClick=${() => setIsAdding(true)}>${text("nodes.add")}</button>
+  return html`<div class="head"><h1>${text("page.nodes")}</h1><div class="actions">${mayManage() && html`<button class="main" onClick=${() => setIsAdding(true)}>${text("nodes.add")}</button>
       <button onClick=${() => setGroup("")}>${text("groups.add")}</button>`}</div></div>
     <${Table} label=${text("page.nodes")} rows=${state.nodes} columns=${columns} rowKey=${(/** @type {any} */ node) => node.name} />
     <h2>${text("groups.title")}</h2>
     ${groups.length === 0 && html`<p class="soft">${text("app.nothing")}</p>`}
     <div class="grid">${groups.map(([name, nodes]) => html`<${Panel} key=${name} title=${name}>
       <ul>${nodes.map((node) => html`<li key=${node.name}><a href=${nodeLink(node.namespace)}>${node.name}</a></li>`)}</ul>
-      ${may("root/interop", "administer") && html`<p class="right"><button aria-label=${`${text("app.edit")}: ${name}`} onClick=${() => setGroup(name)}>${text("app.edit")}</button></p>`}</${Panel}>`)}</div>
+      ${mayManage() && html`<p class="right"><button aria-label=${`${text("app.edit")}: ${name}`} onClick=${() => setGroup(name)}>${text("app.edit")}</button></p>`}</${Panel}>`)}</div>
     ${group !== undefined && html`<${GroupForm} group=${group} close=${() => setGroup(undefined)} />`}
     ${isAdding && html`<${NodeForm} node=${null} close=${() => setIsAdding(false)} />`}
     ${asked && html`<${NodeDialog} name=${asked.name} node=${asked.node} close=${() => setAsked(null)} />`}`;

@@ -2,13 +2,13 @@
 import * as api from "../api.js";
 import { html, useState } from "../parts.js";
 import { demand, requireSame } from "../settings.js";
-import { loadNodes, may, mayAnywhere, state, tell } from "../state.js";
+import { loadNodes, mayAnywhere, mayManage, nodesWhere, state, tell } from "../state.js";
 import { text } from "../texts.js";
 import { setValue } from "../toml.js";
 import { Chooser } from "../ui/actions.js";
 import { Dialog, Field, Read, useRead } from "../ui/basics.js";
 import { AskDialog, RemoveDialog } from "../ui/dialogs.js";
-import { STARTED_AS_JOB, prefixOf } from "../values.js";
+import { STARTED_AS_JOB, prefixOf, templateGroup, templateName } from "../values.js";
 import { TemplateForm } from "./template-form.js";
 
 /** Parameters of several lines, and those that most leave as they are (docs/templates.md). */
@@ -37,7 +37,7 @@ async function provision(template, namespace, name, parameters) {
 
 /** @param {{template: any, close: () => void, done?: () => void}} props done: is called in place of `close` once guests are being made */
 export function ProvisionForm({ template, close, done = close }) {
-  const nodes = state.nodes.filter((each) => may(each.namespace, "administer"));
+  const nodes = nodesWhere("administer");
   const [namespace, setNamespace] = useState(nodes[0]?.namespace ?? "root/virt");
   const [typed, setTyped] = useState(/** @type {Record<string, string>} */ ({ count: "1" }));
   const [refusal, setRefusal] = useState("");
@@ -91,9 +91,6 @@ export function ProvisionForm({ template, close, done = close }) {
     </form></${Dialog}>`;
 }
 
-/** What a template is called, with its version. @param {any} template */
-export const nameOf = ({ properties }) => `${properties.Name}@${properties.Version}`;
-
 /**
  * What can be done with a template; nothing by who may not.
  *
@@ -105,9 +102,9 @@ export function templateActions(template, ask) {
   const { Origin: file } = template.properties;
   const fixed = file ? text("templates.from-file", { file }) : "";
   const action = (/** @type {string} */ name, /** @type {string} */ label, reason = "", /** @type {"" | "main" | "danger"} */ look = "") =>
-    ({ name, label, reason, look, of: nameOf(template), run: () => ask(name) });
+    ({ name, label, reason, look, of: templateName(template), run: () => ask(name) });
   return [
-    ...(may("root/interop", "administer") ? [action("edit", text("app.edit"), fixed), action("remove", text("app.delete"), fixed, "danger"), action("copy", text("templates.copy"))] : []),
+    ...(mayManage() ? [action("edit", text("app.edit"), fixed), action("remove", text("app.delete"), fixed, "danger"), action("copy", text("templates.copy"))] : []),
     ...(mayAnywhere("administer") ? [action("provision", text("templates.provision"), "", "main")] : []),
   ];
 }
@@ -115,7 +112,7 @@ export function templateActions(template, ask) {
 /** Asks what an action on a template needs to know, and takes it. @param {{name: string, template: any, close: () => void, done?: () => void}} props */
 export function TemplateDialog({ name, template, close, done = close }) {
   if (name === "provision") return html`<${ProvisionForm} template=${template} close=${close} done=${done} />`;
-  if (name === "remove") return html`<${RemoveDialog} name=${nameOf(template)} close=${close} done=${done} remove=${() => requireSame(template, ["Document"]).then(() => api.remove(template))} />`;
+  if (name === "remove") return html`<${RemoveDialog} name=${templateName(template)} close=${close} done=${done} remove=${() => requireSame(template, ["Document"]).then(() => api.remove(template))} />`;
   return html`<${TemplateForm} template=${template} isNew=${name === "copy"} close=${close} done=${done} />`;
 }
 
@@ -124,7 +121,7 @@ export function TemplateChooser({ of, close }) {
   const [asked, setAsked] = useState("");
   // Of all templates the tree knows no documents.
   const template = useRead(() => api.get(of), [of.href]);
-  return html`<${Chooser} title=${nameOf(of)} actions=${templateActions(template.value ?? of, setAsked)} close=${close}>
+  return html`<${Chooser} title=${templateName(of)} actions=${templateActions(template.value ?? of, setAsked)} close=${close}>
     ${template.error && html`<${Read} of=${template} />`}
     ${asked && template.value && html`<${TemplateDialog} name=${asked} template=${template.value} close=${() => setAsked("")} done=${close} />`}</${Chooser}>`;
 }
@@ -141,11 +138,11 @@ async function moveTemplates(templates, group) {
 /** What can be done with a group of templates. @param {{of: string, close: () => void}} props of: its name; "" for those in none */
 export function TemplateGroupChooser({ of, close }) {
   const [asked, setAsked] = useState(false);
-  const own = state.templates.filter((each) => (each.properties.GroupName ?? "") === of && !each.properties.Origin);
-  const actions = may("root/interop", "administer")
+  const own = state.templates.filter((each) => templateGroup(each) === of && !each.properties.Origin);
+  const actions = mayManage()
     ? [{ name: "edit", label: text("templates.move"), reason: own.length ? "" : text("templates.files"), run: () => setAsked(true) }] : [];
   return html`<${Chooser} title=${of || text("templates.ungrouped")} actions=${actions} close=${close}>
     ${asked && html`<${AskDialog} title=${text("templates.move")} label=${text("app.save")} close=${() => setAsked(false)} done=${close}
-      questions=${[{ name: "group", label: text("templates.group"), byDefault: of, hint: own.map(nameOf).join(", ") }]}
+      questions=${[{ name: "group", label: text("templates.group"), byDefault: of, hint: own.map(templateName).join(", ") }]}
       save=${(/** @type {Record<string, string>} */ given) => moveTemplates(own, given.group)} />`}</${Chooser}>`;
 }

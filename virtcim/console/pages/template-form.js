@@ -1,13 +1,13 @@
 /** A template is edited: the fields of its settings by a form, everything as a document. */
 import * as api from "../api.js";
 import { html, useState } from "../parts.js";
-import { MODES, TYPES, formText, formValue, holder, keyOf, limitedFields, refusedKey } from "../settings.js";
+import { MODES, TYPES, formText, formValue, holder, keyOf, limitedFields, modifySame, refusedKey } from "../settings.js";
 import { state, tell } from "../state.js";
 import { text } from "../texts.js";
 import { setValue } from "../toml.js";
 import { Dialog, Field, Read, Tabs, useRead } from "../ui/basics.js";
 import { FieldGroups, Review, useComplaints, wrong } from "../ui/form.js";
-import { prefixOf } from "../values.js";
+import { prefixOf, templateName } from "../values.js";
 
 /** Where a field of a class stands in the document. @param {string} fieldClass */
 const tableOf = (fieldClass) => (fieldClass === "VirtualSystemSettingData" ? { header: "[settings]" }
@@ -85,12 +85,11 @@ export function TemplateForm({ template, isNew, close, done }) {
     setRefusal("");
     try {
       if (isNew) await api.create("root/interop", "Virt_Template", { Document: document });
-      else await api.modify(template, { Document: document }, template.etag);
+      else await modifySame(template, { Document: document });
       tell(text("settings.applied"));
       done();
     } catch (error) {
-      const { http, message } = /** @type {api.ServerError} */ (error);
-      setRefusal(http === 412 ? text("settings.changed-elsewhere") : message);
+      setRefusal(/** @type {Error} */ (error).message);
       setReviewed(false);
     } finally {
       setBusy(false);
@@ -98,7 +97,7 @@ export function TemplateForm({ template, isNew, close, done }) {
   };
   if (reviewed) return html`<${Review} key="review" busy=${busy} close=${close} apply=${save} changes=${[lineChanges(isNew ? "" : own.Document, document)]} />`;
   const refused = refusal ? refusedKey(rows.map((/** @type {any} */ row) => row.field), refusal) : "";
-  return html`<${Dialog} key="form" title=${`${text(isNew ? "templates.copy" : "app.edit")}: ${own.Name}@${own.Version}`} onClose=${close}
+  return html`<${Dialog} key="form" title=${`${text(isNew ? "templates.copy" : "app.edit")}: ${templateName(template)}`} onClose=${close}
       end=${html`<button class="main" disabled=${faulty || (!isNew && !changed.length && document === own.Document)} onClick=${review}>${text("settings.review")}</button>`}>
     ${refusal && html`<div class="notice bad" role="alert">${refusal}</div>`}
     ${said[""] && html`<div class="notice" role="status">${said[""]}</div>`}

@@ -72,7 +72,7 @@ export function Neighbours({ start }) {
           { selector: ":selected", style: { "border-width": 3, "border-color": outlineColor } },
         ],
       });
-      graph.current.add({ data: box(start.href, start.class, `${start.class.replace(/^[A-Za-z]+_/, "")}\n${shortName(start.label)}`) });
+      graph.current.add({ data: box(start.href, start.class, label(/** @type {any} */ ({ class: start.class, properties: { Name: start.label } }))) });
       graph.current.on("tap", "node", (/** @type {any} */ event) => {
         const { id, label: name } = event.target.data();
         setChosen({ href: id, name });
@@ -188,8 +188,7 @@ export function Topology() {
   useAppState();
   const [namespace, setNamespace] = useState("");
   const chosen = namespace || state.nodes[0]?.namespace || "";
-  const hosts = useRead(async () => (chosen ? await api.instances(chosen, "CIM_ComputerSystem", { properties: "Name,ElementName,Dedicated" }) : [])
-    .filter((each) => each.class.endsWith("_HostSystem")), [chosen]);
+  const hosts = useRead(async () => (chosen ? await api.instances(chosen, "Virt_HostSystem", { properties: "Name" }) : []), [chosen]);
   return html`<div class="head"><h1>${text("page.topology")}</h1>
       <label>${text("topology.from")} <select onChange=${(/** @type {any} */ event) => setNamespace(event.target.value)}>
         ${state.nodes.map((each) => html`<option value=${each.namespace} selected=${each.namespace === chosen}>${each.name}</option>`)}</select></label></div>

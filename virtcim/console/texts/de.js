@@ -104,7 +104,6 @@ export const de = {
   "action.job": "{action}: {name} läuft als Auftrag weiter.",
   "action.no-contact": "sein Knoten hat keine Verbindung zu ihm",
   "action.not-now": "nicht möglich im Zustand „{state}“",
-  "action.not-offered": "von den Fähigkeiten dieses Gastes nicht angeboten",
   "action.read-only": "Sie dürfen nur lesen",
   "action.why-not": "{action}: {reason}",
   "bulk.done": "{action}: {count} Gäste",

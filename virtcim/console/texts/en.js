@@ -109,7 +109,6 @@ export const en = {
   "action.failed": "{action}: {name}: {detail}",
   "action.no-contact": "its node has no contact to it",
   "action.not-now": "not possible while the guest is {state}",
-  "action.not-offered": "not offered by this guest's capabilities",
   "action.read-only": "you may look only",
   "action.why-not": "{action}: {reason}",
   "bulk.done": "{action}: {count} guests",

@@ -42,22 +42,24 @@ export const Messages = () => html`<div class="toasts" role="status" aria-live="
  * @template T
  * @param {() => Promise<T>} read
  * @param {any[]} inputs
+ * @param {string} [of] what it is read of: what was read of another thing is not shown meanwhile
  * @returns {{value: T | null, error: Error | null, again: () => void}}
  */
-export function useRead(read, inputs) {
-  const [found, setFound] = useState(/** @type {{value: T | null, error: Error | null}} */ ({ value: null, error: null }));
+export function useRead(read, inputs, of = "") {
+  const [found, setFound] = useState(/** @type {{value: T | null, error: Error | null, of: string}} */ ({ value: null, error: null, of }));
   const [count, setCount] = useState(0);
   useEffect(() => {
     let open = true;
     read().then(
-      (value) => open && setFound({ value, error: null }),
-      (error) => open && setFound({ value: null, error }),
+      (value) => open && setFound({ value, error: null, of }),
+      (error) => open && setFound({ value: null, error, of }),
     );
     return () => {
       open = false;
     };
   }, [...inputs, count]);
-  return { ...found, again: () => setCount((/** @type {number} */ before) => before + 1) };
+  const { value, error } = found.of === of ? found : { value: null, error: null };
+  return { value, error, again: () => setCount((/** @type {number} */ before) => before + 1) };
 }
 
 /** Shows an error, that something is being read, or what was read. @param {{of: {value: any, error: Error | null}, children: (value: any) => any}} props */

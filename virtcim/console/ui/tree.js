@@ -5,6 +5,7 @@ import { html, useMemo, useState } from "../parts.js";
 import { nodesByGroup, state, tell } from "../state.js";
 import { text } from "../texts.js";
 import { guestLink, nodeLink } from "../links.js";
+import { templateGroup, templateName } from "../values.js";
 import { stateLook } from "./basics.js";
 import { memo } from "./memo.js";
 
@@ -71,15 +72,15 @@ export function Tree({ here }) {
       ${own.others > 0 && html`<li class="leaf"><a href="#/guests?q=${encodeURIComponent(node.name)}">${text("app.more")} (${own.others})</a></li>`}
     </${Branch}>`;
   };
-  const templateGroups = [...new Set(state.templates.map((each) => each.properties.GroupName ?? ""))].sort();
+  const templateGroups = [...new Set(state.templates.map(templateGroup))].sort();
   return html`${asked && html`<${asked.Dialog} of=${asked.of} close=${() => setAsked(null)} />`}<ul class="tree">
     ${nodesByGroup().map(([group, nodes]) => html`
       <${Branch} key=${group} label=${group || text("tree.ungrouped")} current=${false} onActions=${() => openActions("group", group)}>${nodes.map(branch)}</${Branch}>`)}
     ${templateGroups.length > 0 && html`<${Branch} label=${text("page.templates")} link="#/templates" current=${here === "#/templates"} open=${false}>
       ${templateGroups.map((group) => html`<${Branch} key=${group} label=${group || text("templates.ungrouped")} current=${false} onActions=${() => openActions("templateGroup", group)}>
-        ${state.templates.filter((each) => (each.properties.GroupName ?? "") === group).map((each) => {
+        ${state.templates.filter((each) => templateGroup(each) === group).map((each) => {
           const target = `#/templates/${encodeURIComponent(each.properties.InstanceID)}`;
-          return html`<${Branch} key=${target} label=${`${each.properties.Name}@${each.properties.Version}`} link=${target} look="off" current=${here === target} onActions=${() => openActions("template", each)} />`;
+          return html`<${Branch} key=${target} label=${templateName(each)} link=${target} look="off" current=${here === target} onActions=${() => openActions("template", each)} />`;
         })}</${Branch}>`)}</${Branch}>`}
   </ul>`;
 }
