@@ -163,6 +163,17 @@ def test_what_cannot_be_read_is_told_until_it_can(open_page: Open) -> None:
     expect(told).to_have_count(0)
 
 
+def test_nodes_that_were_read_later_are_no_longer_told_of(open_page: Open) -> None:
+    page = open_page("#/guests", away=True)
+    expect(page.get_by_role("link", name="first", exact=True).first).to_be_visible()
+    page.evaluate("""async () => {
+        const { loadNodes, state } = await import("/state.js");
+        state.unread.set("", "no more files");
+        await loadNodes();
+    }""")
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
 def test_a_page_that_cannot_be_fetched_says_so(open_page: Open) -> None:
     page = open_page(away=True)
     page.route("**/pages/storage.js", lambda route: route.abort())

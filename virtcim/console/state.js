@@ -216,7 +216,7 @@ export async function loadNodes() {
     state.session.roles = (await api.session()).roles;
   if (names.includes(OWN) && !nodes.some((each) => each.namespace === OWN)) nodes.unshift(ownNode(hosts));
   state.nodes = nodes;
-  for (const each of state.unread.keys()) if (each && !nodes.some((node) => node.namespace === each)) state.unread.delete(each);
+  for (const each of state.unread.keys()) if (!nodes.some((node) => node.namespace === each)) state.unread.delete(each);
   state.groups = groups;
   state.templates = templates;
   changed();
