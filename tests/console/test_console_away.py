@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.bed import Libvirtd, Server, boot_sector_xml
 from tests.console.relay import Relay
@@ -183,6 +183,19 @@ def test_a_page_that_cannot_be_fetched_says_so(open_page: Open) -> None:
     page.unroute("**/pages/storage.js")
     told.get_by_role("button", name="Load again").click()
     expect(page.get_by_role("heading", level=1, name="Storage")).to_be_visible()
+
+
+def test_a_console_that_cannot_be_fetched_says_so(browser: Browser, server: Server) -> None:
+    with closing(browser.new_context()) as context:
+        page = context.new_page()
+        page.route("**/state.js", lambda route: route.abort())
+        page.goto(server.url)
+        told = page.get_by_text("The console is loading.")
+        expect(told).to_be_visible()
+        page.unroute("**/state.js")
+        told.get_by_role("link", name="load it again").click()
+        expect(page.get_by_label("User")).to_be_visible()
+        expect(told).to_have_count(0)
 
 
 def test_a_log_out_that_fails_is_not_taken_for_one(open_page: Open) -> None:

@@ -152,9 +152,13 @@ api.whenSessionEnds(() => {
   changed();
 });
 
+const page = /** @type {Element} */ (document.getElementById("page"));
 (api.mayHaveSession() ? api.session() : Promise.resolve(null)).then(
   (session) => {
     state.session = session;
   },
   () => undefined,
-).finally(() => render(html`<${Frame} />`, /** @type {Element} */ (document.getElementById("page"))));
+).finally(() => {
+  page.replaceChildren();
+  render(html`<${Frame} />`, page);
+});
