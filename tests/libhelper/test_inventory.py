@@ -32,7 +32,6 @@ from virtcim.libhelper.inventory.parts import PartKind
 from virtcim.libhelper.inventory.readers import Key, Readers, Task
 from virtcim.libhelper.inventory.records import Change, ChangeKind, Document, Domain, Part, Record
 from virtcim.libhelper.inventory.watch import DirectoryWatch, default_directories
-from virtcim.libhelper.settings import HypervisorSettings
 from virtcim.libhelper.states import DomainState
 from virtcim.precedence import Precedence
 
@@ -49,23 +48,6 @@ def node_file(path: Path, names: list[str]) -> str:
     )
     path.write_text(f"<node>{domains}</node>")
     return f"test://{path}"
-
-
-@pytest.fixture
-def started() -> Iterator[Callable[..., Hypervisor]]:
-    """Starts hypervisors and waits until they are ready."""
-    running: list[Hypervisor] = []
-
-    def start(uri: str, **settings: Any) -> Hypervisor:
-        hypervisor = Hypervisor(uri, HypervisorSettings(**settings))
-        running.append(hypervisor)
-        hypervisor.start()
-        hypervisor.wait_ready(PATIENCE)
-        return hypervisor
-
-    yield start
-    for hypervisor in running:
-        hypervisor.stop()
 
 
 @pytest.fixture

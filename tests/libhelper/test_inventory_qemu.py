@@ -7,7 +7,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -28,27 +28,9 @@ from virtcim.libhelper.inventory.inventory import Inventory
 from virtcim.libhelper.inventory.kinds import KINDS
 from virtcim.libhelper.inventory.records import Change, Domain, Host
 from virtcim.libhelper.inventory.watch import xml_directories
-from virtcim.libhelper.settings import HypervisorSettings
 from virtcim.libhelper.states import DomainState
 
 PATIENCE = 60.0
-
-
-@pytest.fixture
-def started() -> Iterator[Callable[..., Hypervisor]]:
-    """Starts hypervisors and waits until they are ready."""
-    running: list[Hypervisor] = []
-
-    def start(uri: str, **settings: Any) -> Hypervisor:
-        hypervisor = Hypervisor(uri, HypervisorSettings(**settings))
-        running.append(hypervisor)
-        hypervisor.start()
-        hypervisor.wait_ready(PATIENCE)
-        return hypervisor
-
-    yield start
-    for hypervisor in running:
-        hypervisor.stop()
 
 
 @pytest.fixture

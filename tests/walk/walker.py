@@ -167,16 +167,6 @@ class Walker:
         """Whether a class is another one or a descendant of it."""
         return ancestor.lower() in self.ancestors(class_name)
 
-    def creation_instances(self, namespace: str, class_name: str) -> dict[Path, Instance]:
-        """The instances of a class and of none of its subclasses."""
-        return {
-            path: instance
-            for path, instance in self.found.items()
-            if path.namespace == namespace and path.class_name == class_name
-        }
-
-    # What there is
-
     def _enumerate(self, namespace: str) -> None:
         """Each class by both enumerations; what is of the class itself is kept."""
         shown = self._shown_schemas(namespace)
@@ -249,8 +239,6 @@ class Walker:
             for instance in instances:
                 if instance.path in wanted and instance.properties.keys() != wanted[instance.path].properties.keys():
                     self.report.add("other properties than in its own class", place, instance.path)
-
-    # What each instance says
 
     def _check_instance(self, path: Path, instance: Instance) -> None:
         """GetInstance, keys, values, references."""
@@ -359,8 +347,6 @@ class Walker:
         return instance.class_name.lower() == target.class_name and all(
             values.get(name) == key for name, key in target.keys
         )
-
-    # Associations
 
     def _collect_links(self) -> None:
         """The instances of associations as their ends are to see them, in the namespace where they were enumerated."""
