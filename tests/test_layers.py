@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -157,12 +158,26 @@ def test_one_module_loads_aiohttp() -> None:
     assert importers == {"frontends/http/library.py"}
 
 
-def test_aiohttp_is_bounded_above() -> None:
-    """Parts of it that are its own are used: another major version may have others in their place."""
+def requirements() -> list[str]:
+    """What `setup.cfg` asks for, without what is for tests."""
     settings = configparser.ConfigParser()
     settings.read(ROOT / "setup.cfg")
-    (asked,) = (each for each in settings["options"]["install_requires"].split() if each.startswith("aiohttp"))
+    return [*settings["options"]["install_requires"].split(), *settings["options.extras_require"]["dnssd"].split()]
+
+
+def test_aiohttp_is_bounded_above() -> None:
+    """Parts of it that are its own are used: another major version may have others in their place."""
+    (asked,) = (each for each in requirements() if each.startswith("aiohttp"))
     assert re.fullmatch(r"aiohttp>=[\d.]+,<\d+", asked)
+
+
+def test_what_is_imported_is_asked_for() -> None:
+    """A library that only another one brings may be gone with its next version."""
+    asked = {re.split("[<>=]", each)[0] for each in requirements()}
+    foreign = {name.partition(".")[0] for path in (ROOT / "virtcim").rglob("*.py") for name in imports(path)}
+    foreign -= {*sys.stdlib_module_names, "virtcim"}
+    brought = packages_distributions()
+    assert {name for name in foreign if not asked & {each.replace("_", "-") for each in brought[name]}} == set()
 
 
 @pytest.mark.parametrize("package", sorted(WORDS))
