@@ -347,6 +347,7 @@ def test_an_image_that_is_sent_is_no_larger_than_permitted(tmp_path: Path) -> No
         ("vhd", b"", "is not a whole VHD image"),
         ("raw", qcow2_header(backing=112) + b"/etc/shadow", "begins like an image of another format"),
         ("iso", DESCRIPTOR, "begins like an image of another format"),
+        ("raw", b"OOOM\0\0\0\2/etc/shadow", "begins like an image of another format"),
         ("vdi", b"/etc/shadow", "does not begin as a VDI image does"),
     ],
 )

@@ -6,6 +6,7 @@ import base64
 import io
 import os
 import struct
+import subprocess
 import tarfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,12 +18,12 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.images.appliances import archive, descriptor, envelope, image, item, system, vmdk, write_archive
+from tests.images.appliances import DISK_SIZE, archive, descriptor, envelope, image, item, system, vmdk, write_archive
 from virtcim.images.appliances.archive import list_members
 from virtcim.images.appliances.description import Property
 from virtcim.images.appliances.descriptor import read_descriptor
 from virtcim.images.appliances.errors import ApplianceError
-from virtcim.images.appliances.images import check_image
+from virtcim.images.appliances.images import ImageFile, check_image, convert
 from virtcim.images.appliances.machine import settle_machine
 from virtcim.images.appliances.manifest import digest_of, write_manifest
 from virtcim.images.appliances.package import Limits, open_package
@@ -484,7 +485,9 @@ def test_images_that_lead_elsewhere_are_refused(tmp_path: Path) -> None:
     parent = whole.replace(b"parentCID=ffffffff", b"parentCID=0000beef")
     assert parent != whole
     empty = whole[:12] + struct.pack("<Q", 0) + whole[20:]
-    for data in (text, parent, empty, b""):
+    # QEMU reads the text in the second sector, whatever the header says of it.
+    elsewhere, unsaid = (parent[:28] + struct.pack("<QQ", *place) + parent[44:] for place in ((10**6, 20), (1, 0)))
+    for data in (text, parent, empty, elsewhere, unsaid, b""):
         with pytest.raises(ApplianceError, match="'disk'"):
             check_image(io.BytesIO(data), "disk", "vmdk")
     plain = image(tmp_path, "qcow2")
@@ -496,6 +499,15 @@ def test_images_that_lead_elsewhere_are_refused(tmp_path: Path) -> None:
             check_image(io.BytesIO(data), "disk", "qcow2")
     with pytest.raises(ApplianceError, match="'disk'"):
         check_image(io.BytesIO(b"x" * 1024), "disk", "vpc")
+
+
+def test_no_parent_is_opened_that_an_image_names_itself(tmp_path: Path) -> None:
+    secret, delta, made = (tmp_path / name for name in ("secret", "delta", "made"))
+    secret.write_bytes(b"secret".ljust(DISK_SIZE, b"\0"))
+    command = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(secret), "-F", "raw", str(delta)]
+    subprocess.run(command, check=True, timeout=60)
+    convert(ImageFile(delta, "qcow2"), made, "raw", Work())
+    assert made.read_bytes() == bytes(DISK_SIZE)
 
 
 def test_units_are_read() -> None:

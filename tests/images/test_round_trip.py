@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from tests.bed import Libvirtd
-from tests.images.host import ORDER, Host, compare, running_host
+from tests.images.host import ORDER, POOL, Host, compare, running_host
+from virtcim.images.appliances.errors import ApplianceError
 from virtcim.images.appliances.exporting import ExportOrder
 from virtcim.libhelper.documents.domain import Controller, Disk, DomainConfig, Interface
 
@@ -149,6 +150,38 @@ def test_a_guest_comes_back_as_it_was(host: Host, tmp_path: Path, seed: int) -> 
     for one, other in zip(drives(origin), drives(copy), strict=True):
         if one.source_file is not None and other.source_file is not None:
             compare(Path(one.source_file), one.driver_type or "", Path(other.source_file), other.driver_type or "")
+
+
+def overlay(host: Host) -> Path:
+    """A guest `origin` whose disk is an overlay; what lies below it."""
+    base, top = host.pool / "base.raw", host.pool / "top.qcow2"
+    base.write_bytes(b"what lies below".ljust(1 << 20, b"\0"))
+    command = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(base), "-F", "raw", str(top)]
+    subprocess.run(command, check=True, timeout=60)
+    host.define(
+        "<domain type='qemu'><name>origin</name><memory>65536</memory><os><type>hvm</type></os><devices>"
+        f"<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{top}'/>"
+        "<target dev='sda' bus='sata'/></disk></devices></domain>"
+    )
+    return base
+
+
+def test_what_lies_below_an_overlay_is_exported(host: Host, tmp_path: Path) -> None:
+    base = overlay(host)
+    host.give("origin", ExportOrder(tmp_path / "origin.ovf"))
+    compare(tmp_path / "origin-disk1.vmdk", "vmdk", base, "raw")
+
+
+def test_an_image_of_another_host_leads_to_no_files_of_this_one(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = overlay(host)
+    host.hypervisor.storage.refresh_pool(POOL)
+    assert host.hypervisor.inventory.wait_for(lambda found: found.volume_at(str(base)) is not None, 60)
+    monkeypatch.setattr("virtcim.images.appliances.exporting.is_local", lambda _: False)
+    with pytest.raises(ApplianceError, match="'sda': has its data in another file"):
+        host.give("origin", ExportOrder(tmp_path / "origin.ovf"))
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from typing import BinaryIO, Protocol
 
 from virtcim.images.appliances.archive import check_name
 from virtcim.images.appliances.errors import ApplianceError
-from virtcim.images.appliances.images import QCOW2, VMDK, ImageFile, convert, uri_of, virtual_size
+from virtcim.images.appliances.images import QCOW2, VMDK, ImageFile, check_image, convert, uri_of, virtual_size
 from virtcim.images.appliances.manifest import Digest, digest_of, write_manifest
 from virtcim.images.appliances.scratch import scratch_directory
 from virtcim.images.appliances.undo import PartOfWork, Steps, undoing
@@ -127,10 +127,12 @@ class Content:
     Attributes:
         path: of an image on this host, of the format that the disk says; None for an empty disk.
         capacity: bytes that the disk has at least.
+        is_local: whether it lies on this host as a disk of a guest, and so may name files of this host.
     """
 
     path: Path | None
     capacity: int = 0
+    is_local: bool = False
 
 
 class Disks(Protocol):
@@ -168,7 +170,7 @@ class HostDisks:
         if path is None:
             raise ApplianceError(f"disk {disk.target_dev!r}: is neither a file nor a volume; expected one of these")
         if is_local(self._hypervisor.uri):
-            return Content(Path(path))
+            return Content(Path(path), is_local=True)
         if not volume:
             raise ApplianceError(f"disk {disk.target_dev!r}: is in no storage pool of that host; expected one")
         fetched = scratch / "fetched"
@@ -223,7 +225,10 @@ class _Exporter:
         source = content.path
         if source is None:
             return WrittenDisk(disk, "", 0, content.capacity, "")
-        image = ImageFile(source, disk.driver_type or "raw")
+        image = ImageFile(source, disk.driver_type or "raw", names_parent=content.is_local)
+        if not content.is_local:
+            with source.open("rb") as file:
+                check_image(file, disk.target_dev or "", image.kind)
         capacity = max(content.capacity, virtual_size(image))
         convert(image, target, self._order.format, part, stream=self._order.format == VMDK)
         if source.parent == self._scratch:

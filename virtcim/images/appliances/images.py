@@ -15,9 +15,10 @@ import resource
 import struct
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from virtcim.images.appliances.errors import ApplianceError
 from virtcim.immutable import immutable
@@ -54,13 +55,15 @@ _URIS = {
     QCOW2: "http://www.gnome.org/~markmc/qcow-image-format.html",
     RAW: "http://www.gnome.org/~markmc/raw",
 }
-_OTHERS = (b"QFI\xfb", b"KDMV", b"COWD", b"# Disk DescriptorFile", b"vhdxfile", b"conectix", b"QED\0")
+_OTHERS = (b"QFI\xfb", b"KDMV", b"COWD", b"# Disk DescriptorFile", b"vhdxfile", b"conectix", b"QED\0", b"OOOM")
 """How images begin of formats that name other files, or that are taken for such."""
 _SECTOR = 512
 _NO_PARENT = 0xFFFFFFFF
 _EXTERNAL_DATA = 1 << 2
 """Of the incompatible features of qcow2: the data are in another file."""
 _MOST_DESCRIPTOR = 1 << 20
+_READ_BY_QEMU = 20 * _SECTOR
+"""Bytes of the text of a VMDK image that QEMU and libvirt read: from the second sector on, wherever the header says."""
 _MOST_HEADER = 1 << 16
 _MOST_URI = 1024
 _PARENT = re.compile(r"^[ \t]{0,64}parentCID[ \t]{0,64}=[ \t]{0,64}([0-9A-Fa-f]{1,16})", re.MULTILINE | re.IGNORECASE)
@@ -100,28 +103,30 @@ class ImageFile:
         kind: QEMU's word for its format.
         parent: the image that it holds differences to; None for a whole one.
         name: for messages; "" for that of the file.
+        names_parent: whether the parent is the one that it names itself, as only an image of this host may.
     """
 
     path: Path
     kind: str
     parent: ImageFile | None = None
     name: str = ""
+    names_parent: bool = False
 
     @property
-    def options(self) -> str:
-        """The image as QEMU's options have it, with its parents in place of those that it names itself."""
-        return ",".join(self._layers(""))
+    def node(self) -> str:
+        """The image as QEMU opens it, with these parents or none, whatever it names itself."""
+        return f"json:{json.dumps(self._layers)}"
 
     @property
-    def own_options(self) -> str:
-        """The image without its parents: the format named, and no protocol in the name of the file."""
-        return next(self._layers(""))
+    def own_node(self) -> str:
+        """The image without its parents."""
+        return replace(self, parent=None).node
 
-    def _layers(self, prefix: str) -> Iterator[str]:
-        name = str(self.path.absolute()).replace(",", ",,")
-        yield f"{prefix}driver={self.kind},{prefix}file.driver=file,{prefix}file.filename={name}"
-        if self.parent is not None:
-            yield from self.parent._layers(f"{prefix}backing.")
+    @property
+    def _layers(self) -> dict[str, Any]:
+        file = {"driver": "file", "filename": str(self.path.absolute())}
+        backing = {} if self.names_parent else {"backing": self.parent and self.parent._layers}
+        return {"driver": self.kind, "file": file, **backing}
 
 
 def check_parents(kinds: Sequence[str]) -> None:
@@ -194,16 +199,25 @@ def _check_vmdk(file: BinaryIO, header: bytes, name: str, *, is_whole: bool) -> 
     version, _, capacity = struct.unpack_from("<IIQ", header, 4)
     if version not in (1, 2, 3) or not capacity:
         raise ApplianceError(f"file {name!r}: is not a whole VMDK image; expected one of version 1 to 3 with a size")
-    text = _vmdk_text(file, header)
-    if is_whole and (_content_id(_PARENT, text) != _NO_PARENT or "parentfilenamehint" in text.lower()):
+    texts = (_vmdk_text(file, header), _text_at(file, _SECTOR, _READ_BY_QEMU))
+    if is_whole and any(map(_has_parent, texts)):
         raise ApplianceError(f"file {name!r}: holds differences to another image; expected a whole one")
 
 
+def _has_parent(text: str) -> bool:
+    """Tell whether the text of a VMDK image says that it holds differences to another one."""
+    return _content_id(_PARENT, text) != _NO_PARENT or "parentfilenamehint" in text.lower()
+
+
 def _vmdk_text(file: BinaryIO, header: bytes) -> str:
-    """The text in a sparse VMDK image that describes it."""
+    """The text in a sparse VMDK image that describes it, at the place that its header says."""
     offset, size = struct.unpack_from("<QQ", header, 28)
-    file.seek(min(offset * _SECTOR, 2**62))
-    return file.read(min(size * _SECTOR, _MOST_DESCRIPTOR)).split(b"\0", 1)[0].decode("latin-1")
+    return _text_at(file, min(offset * _SECTOR, 2**62), min(size * _SECTOR, _MOST_DESCRIPTOR))
+
+
+def _text_at(file: BinaryIO, place: int, most: int) -> str:
+    file.seek(place)
+    return file.read(most).split(b"\0", 1)[0].decode("latin-1")
 
 
 def _content_id(pattern: re.Pattern[str], text: str) -> int:
@@ -242,7 +256,7 @@ def virtual_size(image: ImageFile) -> int:
     Raises:
         ApplianceError: QEMU cannot read it.
     """
-    command = ["qemu-img", "info", "--output=json", "--image-opts", image.own_options]
+    command = ["qemu-img", "info", "--output=json", image.own_node]
     return int(json.loads(_run(command, image.name or image.path.name, Work(), None))["virtual-size"])
 
 
@@ -264,7 +278,7 @@ def convert(
         WorkCancelledError: the work was asked to stop; likewise.
     """
     options = ["-o", "subformat=streamOptimized"] if stream else []
-    command = ["qemu-img", "convert", "-p", "--image-opts", *options, "-O", wanted, source.options, str(target)]
+    command = ["qemu-img", "convert", "-p", *options, "-O", wanted, source.node, str(target)]
     try:
         _run(command, source.name or source.path.name, work, most)
     except BaseException:
