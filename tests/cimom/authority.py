@@ -10,7 +10,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
 
 DAY = datetime.timedelta(days=1)
 
@@ -43,9 +43,19 @@ class Authority:
         self.file.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
 
     def issue(
-        self, file: str, common_name: str, *alternative: x509.GeneralName, days: int = 2, client: bool = False
+        self,
+        file: str,
+        common_name: str,
+        *alternative: x509.GeneralName,
+        days: int = 2,
+        client: bool = False,
+        names: bytes = b"",
     ) -> Path:
-        """One PEM file with key and certificate; negative `days`: it has expired."""
+        """One PEM file with key and certificate; negative `days`: it has expired.
+
+        Parameters:
+            names: the alternative names as they are encoded, for what no library would write.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         usage = ExtendedKeyUsageOID.CLIENT_AUTH if client else ExtendedKeyUsageOID.SERVER_AUTH
         builder = (
@@ -60,6 +70,10 @@ class Authority:
         )
         if alternative:
             builder = builder.add_extension(x509.SubjectAlternativeName(alternative), False)
+        if names:
+            builder = builder.add_extension(
+                x509.UnrecognizedExtension(ExtensionOID.SUBJECT_ALTERNATIVE_NAME, names), False
+            )
         made = builder.sign(self.key, hashes.SHA256())
         path = self.directory / file
         path.write_bytes(

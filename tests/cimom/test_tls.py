@@ -275,7 +275,8 @@ def test_certificates_that_are_not_good(secure: Callable[..., RunningServer], au
     foreign = Authority(authority.directory / "foreign").client("client.pem", "console7")
     expired = authority.client("expired.pem", "console7", days=-1)
     not_for_clients = authority.issue("wrong-use.pem", "console7")
-    for file in (foreign, expired, not_for_clients):
+    no_text = authority.issue("no-text.pem", "console7", client=True, names=b"\x30\x05\x81\x03a\xff@")
+    for file in (foreign, expired, not_for_clients, no_text):
         assert refused(server.port, authority.trust(file)), file
     assert not refused(server.port, authority.trust(authority.client("good.pem", "console7")))
 

@@ -140,6 +140,7 @@ def make_context(settings: TLSSettings) -> ssl.SSLContext:
     context.minimum_version = VERSIONS[settings.minimum_version]
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE
     context.set_alpn_protocols(["http/1.1"])
+    context.sslobject_class = _Session
     try:
         context.set_ciphers(settings.ciphers)
     except ssl.SSLError as exc:
@@ -160,6 +161,16 @@ def make_context(settings: TLSSettings) -> ssl.SSLContext:
             _load_authorities(context, settings.client_crl)
             context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
     return context
+
+
+class _Session(ssl.SSLObject):
+    """One connection; a certificate with names that are no text ends it, as one that is not verified does."""
+
+    def getpeercert(self, binary_form: bool = False) -> Any:
+        try:
+            return super().getpeercert(binary_form)
+        except ValueError as error:
+            raise ssl.SSLError(f"the client's certificate has a name that cannot be read: {error}") from error
 
 
 def _no_passphrase() -> str:
