@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from virtcim.app.credentials import first_password, make_state_dir, write_private
+from virtcim.app.certificates import CERTIFICATE, make_pair
+from virtcim.app.credentials import first_password, make_state_dir
+from virtcim.files import write_anew
 
 
 def test_a_link_in_the_way_leads_nowhere(tmp_path: Path) -> None:
@@ -27,9 +29,21 @@ def test_a_file_in_the_way_is_not_written_into(tmp_path: Path) -> None:
     left.write_text("left over")
     left.chmod(0o666)
     with left.open() as held:
-        write_private(tmp_path / "password", "secret\n")
+        write_anew(tmp_path / "password", "secret\n")
         assert held.read() == "left over"
     assert stat.S_IMODE((tmp_path / "password").stat().st_mode) == 0o600
+
+
+def test_a_certificate_is_written_into_no_file_of_others(tmp_path: Path) -> None:
+    """Root makes it in the directory of the server's user, who knows the numbers of processes."""
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    victim.chmod(0o600)
+    for name in (f"{CERTIFICATE}.{os.getpid()}", f"{CERTIFICATE}.new", CERTIFICATE):
+        (tmp_path / name).symlink_to(victim)
+    certificate, _ = make_pair(tmp_path, ["localhost"])
+    assert certificate.read_text().startswith("-----BEGIN CERTIFICATE")
+    assert (victim.read_text(), stat.S_IMODE(victim.stat().st_mode)) == ("precious", 0o600)
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o1777, 0o770])

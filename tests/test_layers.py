@@ -32,9 +32,12 @@ ALLOWED: dict[str, set[str]] = {
 }
 
 #: What every package may import of `virtcim` itself: its version, the declaration of classes whose objects do not
-#: change, what goes first, and who starts threads.
+#: change, what goes first, who starts threads, and files that others may not choose.
 EVERYBODYS = {
     "__version__",
+    "files.naming_file",
+    "files.read_own",
+    "files.write_anew",
     "immutable.immutable",
     "precedence.Precedence",
     "precedence.answers",

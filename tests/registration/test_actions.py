@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -280,6 +281,33 @@ def test_a_registration_that_nothing_is_remembered_of(fakes: Fakes, state_dir: P
     (state_dir / "registrations.json").write_text("{")
     with pytest.raises(RegistrationError, match=r"registrations\.json cannot be read"):
         status([Pegasus(fakes.tools())], state_dir, "1.0")
+
+
+def test_a_link_in_the_state_directory_leads_nowhere(fakes: Fakes, state_dir: Path, plan: Plan) -> None:
+    fakes.install_sfcb("CIM_Thing")
+    state_dir.mkdir()
+    victim = fakes.root / "victim"
+    victim.write_text("precious")
+    (state_dir / "registrations.new").symlink_to(victim)
+    (state_dir / "registrations.json.new").symlink_to(victim)
+    register(plan, sfcb(fakes), state_dir)
+    assert victim.read_text() == "precious"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_what_another_user_remembers_removes_nothing(fakes: Fakes, state_dir: Path, plan: Plan) -> None:
+    """The state directory is that of the server's user; root registers, and removes what the file names."""
+    fakes.install_sfcb("CIM_Thing")
+    register(plan, sfcb(fakes), state_dir)
+    victim, remembered = fakes.root / "victim", state_dir / "registrations.json"
+    victim.write_text("precious")
+    records = json.loads(remembered.read_text())
+    records["sfcb"]["files"].append(str(victim))
+    remembered.write_text(json.dumps(records))
+    os.chown(remembered, 12345, 12345)
+    with pytest.raises(RegistrationError, match="it belongs to the user 12345; expected 0 or root"):
+        unregister(sfcb(fakes), state_dir)
+    assert victim.read_text() == "precious"
 
 
 def without(plan: Plan, namespace: str) -> Plan:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import ipaddress
-import os
 import socket
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from virtcim.app.apart import run_apart
-from virtcim.app.credentials import write_private
+from virtcim.files import write_anew
 from virtcim.frontends.http.tls import TLSSettings
 from virtcim.libhelper.host import qualified_name
 
@@ -106,16 +105,13 @@ def make_pair(directory: Path, names: Sequence[str], days: int = VALID_DAYS) -> 
     )
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     key_file, certificate_file = directory / KEY, directory / CERTIFICATE
-    write_private(
+    write_anew(
         key_file,
         private.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         ).decode(),
     )
-    new = certificate_file.with_name(f"{CERTIFICATE}.{os.getpid()}")
-    new.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    new.chmod(0o644)
-    new.replace(certificate_file)
+    write_anew(certificate_file, certificate.public_bytes(serialization.Encoding.PEM).decode(), 0o644)
     return certificate_file, key_file
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import logging
 import os
 import secrets
 import stat
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["DEFAULT_USER", "LOCK", "claim_state_dir", "first_password", "make_state_dir", "write_private"]
+from virtcim.files import naming_file, write_anew
+
+__all__ = ["DEFAULT_USER", "LOCK", "claim_state_dir", "first_password", "make_state_dir"]
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def first_password(state_dir: Path) -> tuple[str, str]:
         text = file.read_text(encoding="utf-8").strip()
     else:
         text = f"{DEFAULT_USER}:{secrets.token_urlsafe(PASSWORD_BYTES)}"
-        write_private(file, text + "\n")
+        write_anew(file, text + "\n")
     user, colon, password = text.partition(":")
     if not (user and colon and password) or "\n" in text:
         raise ValueError(f"{file}: does not hold a user with a password; expected one line user:password")
@@ -84,7 +84,7 @@ def claim_state_dir(directory: Path) -> None:
         os.close(descriptor)
         raise ValueError(f"{directory}: the server with process id {owner} uses it; expected one of its own")
     os.ftruncate(descriptor, 0)
-    with _naming_file(file):
+    with naming_file(file):
         os.write(descriptor, f"{os.getpid()}\n".encode())
     # Never closed: the lock goes with the process, however that ends.
 
@@ -99,31 +99,3 @@ def _locked(descriptor: int) -> bool:
         else:
             return True
     return False
-
-
-def write_private(file: Path, text: str) -> None:
-    """Write a file that only its owner can read, whole or not at all; what stands in the way is no file of others.
-
-    Raises:
-        OSError: it cannot be written; nothing is left then.
-    """
-    new = file.with_name(file.name + ".new")
-    new.unlink(missing_ok=True)  # of an earlier try that was cut off
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    try:
-        with _naming_file(file), open(descriptor, "w", encoding="utf-8") as stream:
-            os.fchmod(descriptor, 0o600)
-            stream.write(text)
-        new.replace(file)
-    except OSError:
-        new.unlink(missing_ok=True)
-        raise
-
-
-@contextlib.contextmanager
-def _naming_file(file: Path) -> Iterator[None]:
-    """Name the file in the error of a write, which knows of a descriptor only."""
-    try:
-        yield
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(file)) from error

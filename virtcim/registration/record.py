@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from virtcim.files import read_own, write_anew
 from virtcim.registration.tools import RegistrationError
 
 __all__ = ["NamespaceRecord", "Record", "load", "save"]
@@ -60,7 +60,7 @@ def load(state_dir: Path) -> dict[str, Record]:
     """
     path = state_dir / FILE_NAME
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(read_own(path))
         return {
             name: Record(
                 **{
@@ -79,14 +79,12 @@ def load(state_dir: Path) -> dict[str, Record]:
 def save(state_dir: Path, records: dict[str, Record]) -> None:
     """Write the records in one step; without any, nothing is left of the file.  Raises RegistrationError."""
     path = state_dir / FILE_NAME
-    temporary = path.with_suffix(".new")
     text = json.dumps({name: asdict(record) for name, record in records.items()}, indent=1)
     try:
         if not records:
             path.unlink(missing_ok=True)
             return
         state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary.write_text(text + "\n", encoding="utf-8")
-        os.replace(temporary, path)
+        write_anew(path, text + "\n", 0o644)
     except OSError as error:
         raise RegistrationError(f"{path} cannot be written: {error}") from error
