@@ -52,6 +52,12 @@ def test_integer_forms(text: str, number: int) -> None:
     assert reader("uint32")(text) == number
 
 
+def test_a_string_is_any_text_without_its_end() -> None:
+    assert reader("string")(" \x01\ufffe\U0001f427") == " \x01\ufffe\U0001f427"
+    with pytest.raises(ValueError, match=r"holds U\+0000"):
+        reader("string")("/a\0b")
+
+
 @pytest.mark.parametrize("text", ["", "x", "1.0", "1e3", "--1", "1_000", "٣", "0x", "b", "12b", "9" * 5000, "0xG"])
 def test_no_integers(text: str) -> None:
     with pytest.raises(ValueError):

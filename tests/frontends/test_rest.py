@@ -264,6 +264,7 @@ DEEP = b'{"parameters":{"Words":' + b"[" * 5000 + b"]" * 5000 + b"}}"
         (b'{"parameters":{"State":3,"Words":[["one"]]}}', 400),
         (b'{"parameters":{"State":3,"Words":[1]}}', 400),
         (b'{"parameters":{"State":3,"Words":["\\ud83d"]}}', 400),
+        (b'{"parameters":{"State":3,"Words":["a\\u0000b"]}}', 400),
         (b'{"parameters":{"State":3,"Partner":{"path":"nothing"}}}', 400),
         (b'{"parameters":{"State":3,"Partner":{"href":"/api/namespaces/x"}}}', 400),
         (b'{"parameters":{"State":3,"Setting":{"class":7}}}', 400),

@@ -121,6 +121,7 @@ def test_what_is_no_image_elsewhere(address: str) -> None:
         ("Disk", {"VirtualDevice": "vda", "Address": "unix:///run/blk?mode=client"}),
         ("Disk", {"VirtualDevice": "vda", "HostResource": ["file:///a.img?format=raw"]}),
         ("Disk", {"VirtualDevice": "vda", "HostResource": ["file://host/a.img"]}),
+        ("Disk", {"VirtualDevice": "vda", "HostResource": ["file:///a%00b"]}),
         ("Console", {"SourceType": 9, "BindURL": "file:///run/s#1"}),
         ("Console", {"SourceType": 9, "ConnectURL": "file://host/run/s"}),
         ("Console", {"SourceType": 8, "BindURL": "raw://host:1/path"}),

@@ -133,7 +133,7 @@ def path_in(url: str, scheme: str) -> str | None:
     """
     given, _, rest = url.partition(":")
     path = rest.removeprefix("//localhost").removeprefix("//")
-    if given.lower() != scheme or not path.startswith("/") or "?" in path or "#" in path:
+    if given.lower() != scheme or not path.startswith("/") or "?" in path or "#" in path or "%00" in path:
         return None
     return unquote(path)
 

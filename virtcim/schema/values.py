@@ -74,6 +74,9 @@ def format_datetime(value: datetime | timedelta) -> str:
 
 
 def _read_string(text: str) -> str:
+    # CIM has no such character (DSP0004 2.7, 5.2.2); it would end paths and names for those who get them.
+    if "\0" in text:
+        raise ValueError("holds U+0000, which no string has")
     return text
 
 
