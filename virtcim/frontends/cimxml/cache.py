@@ -146,31 +146,25 @@ class InstanceCache:
             if entry.name is None and self._grow(bucket, identity, entry, len(name)):
                 entry.name = name
 
-    def store_body(
-        self,
-        bucket: Bucket,
-        identity: Hashable,
-        entry: CachedInstance,
-        table: Table,
-        body: Body,
-        name: bytes | None = None,
-    ) -> None:
-        """Keep the INSTANCE that `table` wrote, if there is room.  What it shares is not counted.
-
-        Parameters:
-            name: what is its own in the INSTANCENAME, where that is to be kept together with it.
-        """
+    def store(self, bucket: Bucket, identity: Hashable, entry: CachedInstance) -> None:
+        """Keep a new entry with all that it has, if there is room.  It takes the place of another one."""
         with self._lock:
-            is_new = entry.body(table) is None  # another thread may have written the same
-            freed = entry.make_room() if is_new else 0
+            self._drop(bucket, identity)
+            size = entry.size
+            if self._has_room(size, entry.used):
+                bucket[identity] = entry
+                self.size += size
+
+    def store_body(self, bucket: Bucket, identity: Hashable, entry: CachedInstance, table: Table, body: Body) -> None:
+        """Keep the INSTANCE that `table` wrote, if there is room.  What it shares is not counted."""
+        with self._lock:
+            if entry.body(table) is not None:
+                return  # another thread has written the same
+            freed = entry.make_room()
             if bucket.get(identity) is entry:
                 self.size -= freed
-            if entry.name is not None:
-                name = None
-            if self._grow(bucket, identity, entry, is_new * len(body[1]) + len(name or b"")):
-                if is_new:
-                    entry.keep_body(table, body)
-                entry.name = entry.name or name
+            if self._grow(bucket, identity, entry, len(body[1])):
+                entry.keep_body(table, body)
 
     def _grow(self, bucket: Bucket, identity: Hashable, entry: CachedInstance, growth: int) -> bool:
         """Let an entry grow, or False when there is no room.  It takes the place of one of another revision."""

@@ -107,6 +107,10 @@ MAX_ENDS = 256
 """Ends kept per table.  There are as many as instances differ in which properties are NULL, and which have the usual
 value: a dozen, as a rule."""
 
+MAX_ORDERS = 256
+"""Lists of names kept per table of which is known in which order they are written: instances differ in which
+properties are NULL, and there are some dozens of such lists."""
+
 LONGEST_USUAL = 256
 """Characters of a value that can be the usual one: longer ones are hardly ever the same, and would be kept."""
 
@@ -143,13 +147,14 @@ class Table:
         lines: for each property: name, the element when NULL, the start, the function for the value, the end.
     """
 
-    __slots__ = ("_ends", "_indices", "_starts", "_usual", "class_name", "head", "lines")
+    __slots__ = ("_ends", "_indices", "_orders", "_starts", "_usual", "class_name", "head", "lines")
 
     def __init__(self, class_name: str, lines: tuple[tuple[str, str, str, Write, str], ...]) -> None:
         self.class_name = class_name
         self.head = f'<INSTANCE CLASSNAME="{attribute(class_name)}">'
         self.lines = lines
         self._indices = {line[0]: index for index, line in enumerate(lines)}
+        self._orders: dict[tuple[str, ...], tuple[tuple[int, str, Write], ...]] = {}
         self._ends: dict[tuple[tuple[int, ...], tuple[int, ...]], bytes] = {}
         self._starts: dict[int | None, tuple[int, bytes]] = {}
         self._usual: dict[int, str] = {}
@@ -238,10 +243,9 @@ class Table:
 
         Most properties of most classes are NULL, so they are not gone through.
         """
-        indices, lines = self._indices, self.lines
         texts: dict[int, str] = {}
-        for index in sorted([indices[name] for name in properties if name in indices]):
-            name, _, _, write, _ = lines[index]
+        names = tuple(properties)
+        for index, name, write in self._orders.get(names) or self._order(names):
             value = properties[name]
             if value is None:
                 continue
@@ -250,6 +254,15 @@ class Table:
             except (ValueError, TypeError, AttributeError, KeyError) as exc:
                 log.warning("%s.%s is sent as NULL: %s", self.class_name, name, exc)
         return texts
+
+    def _order(self, names: tuple[str, ...]) -> tuple[tuple[int, str, Write], ...]:
+        """Find the properties with these names, in the order of the table; likewise for all instances that have just
+        these."""
+        indices = sorted([self._indices[name] for name in names if name in self._indices])
+        order = tuple((index, self.lines[index][0], self.lines[index][3]) for index in indices)
+        if len(self._orders) < MAX_ORDERS:
+            self._orders[names] = order
+        return order
 
     def _elements(self, texts: Mapping[int, str], those: Iterable[int]) -> str:
         """The elements of those properties."""
@@ -370,18 +383,21 @@ class Encoder:
         Raises:
             ValueError: when a key is missing or does not fit its type.
         """
+        return "".join(self._name_parts(class_name, keys))
+
+    def name_inside(self, class_name: str, keys: Mapping[str, Any]) -> bytes:
+        """What is in the INSTANCENAME element from its first value to its last one; raises as `instance_name` does."""
+        return "".join(self._name_parts(class_name, keys)[1:-1]).encode()
+
+    def _name_parts(self, class_name: str, keys: Mapping[str, Any]) -> list[str]:
+        """The values of an INSTANCENAME element, each with what stands before and behind it."""
         parts: list[str] = []
         for name, start, write, end in self._key_lines(class_name):
             value = keys.get(name)
             if value is None:
                 raise ValueError(f"{class_name} without key {name}")
             parts += (start, write(value), end)
-        return "".join(parts)
-
-    def name_inside(self, class_name: str, keys: Mapping[str, Any]) -> bytes:
-        """What is in the INSTANCENAME element from its first value to its last one; raises as `instance_name` does."""
-        lines = self._key_lines(class_name)
-        return self.instance_name(class_name, keys)[len(lines[0][1]) : -len(lines[-1][3])].encode()
+        return parts
 
     def _name_frame(self, class_name: str) -> tuple[bytes, bytes]:
         """What stands before and behind `name_inside` in all INSTANCENAME elements of a class.

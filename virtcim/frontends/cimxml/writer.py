@@ -99,7 +99,15 @@ class NamespaceWriter:
         try:
             return (self._name_of(instance), NO_BODY) if table is None else self._name_and_body(instance, table)
         except Exception:
-            log.exception("A %s is left out: %r", instance.class_name, instance.identity)
+            _log_left_out(instance)
+            return None
+
+    def _encoded_anew(self, instance: Instance, table: Table, bucket: Bucket, now: float) -> tuple[bytes, Body] | None:
+        """Likewise, of an instance of which nothing is kept."""
+        try:
+            return self._written(instance, table, bucket, CachedInstance(instance.revision, now))
+        except Exception:
+            _log_left_out(instance)
             return None
 
     def name_of(self, instance: Instance) -> bytes:
@@ -129,11 +137,17 @@ class NamespaceWriter:
             return self.encoder.name_inside(instance.class_name, keys), table.body({**instance.extra(), **keys})
         bucket, entry = self._entry(instance)
         if entry.name is None and entry.is_empty:
-            name = self._written_name(instance)
-            body = table.body(instance.properties())
-            self._cache.store_body(bucket, instance.identity, entry, table, body, name)
-            return name, body
+            return self._written(instance, table, bucket, entry)
         return self._name(instance, bucket, entry), self._body(instance, table, bucket, entry)
+
+    def _written(self, instance: Instance, table: Table, bucket: Bucket, entry: CachedInstance) -> tuple[bytes, Body]:
+        """Likewise, of an instance of which nothing is kept; both are in a new entry from then on."""
+        name = self._written_name(instance)
+        body = table.body(instance.properties())
+        entry.name = name
+        entry.keep_body(table, body)
+        self._cache.store(bucket, instance.identity, entry)
+        return name, body
 
     def _entry(self, instance: Instance) -> tuple[Bucket, CachedInstance]:
         bucket = self._cache.bucket(self.name, instance.class_name)
@@ -242,7 +256,10 @@ class NamespaceWriter:
                     found.append((name, body))
                     continue
             missed += 1
-            encoded = self.encoded_inside(instance, table)
+            if entry is None and table is not None:
+                encoded = self._encoded_anew(instance, table, bucket, now)
+            else:
+                encoded = self.encoded_inside(instance, table)
             if encoded is not None:
                 found.append(encoded)
         if len(bucket) > len(found):
@@ -260,6 +277,11 @@ class NamespaceWriter:
         for key, written in list(self._extents.items()):
             if written.until <= now:
                 self._extents.pop(key, None)
+
+
+def _log_left_out(instance: Instance) -> None:
+    """Say why an instance is left out, where that has just been raised."""
+    log.exception("A %s is left out: %r", instance.class_name, instance.identity)
 
 
 class Writers:
