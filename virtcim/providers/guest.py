@@ -62,9 +62,24 @@ class Configuration(Memo):
         kind: what it is the configuration of.
         instance_id: of the setting data.
         snapshot: of which it is the configuration; None where it is of none.
+        is_present: whether the guest is in this configuration now: the "state" configuration of DSP1057.
+        is_running: whether the guest runs in this configuration now.
+        changeable_type: CIM_SettingData.ChangeableType: what is changed in a running domain does not last, and a
+            snapshot stays.
     """
 
-    __slots__ = ("_entries", "_start", "config", "guest", "instance_id", "kind", "snapshot")
+    __slots__ = (
+        "_entries",
+        "_start",
+        "changeable_type",
+        "config",
+        "guest",
+        "instance_id",
+        "is_present",
+        "is_running",
+        "kind",
+        "snapshot",
+    )
 
     def __init__(
         self, guest: Guest, config: DomainConfig, kind: ConfigurationKind, snapshot: Snapshot | None = None
@@ -74,7 +89,11 @@ class Configuration(Memo):
         self.config = config
         self.kind = kind
         self.snapshot = snapshot
+        self.is_present = kind is ConfigurationKind.STATE
+        self.is_running = self.is_present and guest.domain.active
+        self.changeable_type = _CHANGEABLE_TRANSIENT if self.is_running else _CHANGEABLE_PERSISTENT
         if snapshot is not None:
+            self.changeable_type = _NOT_CHANGEABLE
             name = f"{guest.name}/{guest.snapshot_word}/{snapshot.name}"
         elif self.is_present:
             name = guest.name
@@ -83,23 +102,6 @@ class Configuration(Memo):
         self.instance_id = f"{guest.platform.prefix}:{name}"
         self._start = f"{name}/"
         self._entries: dict[str, DeviceEntry] | None = None
-
-    @property
-    def is_present(self) -> bool:
-        """Whether the guest is in this configuration now: the "state" configuration of DSP1057."""
-        return self.kind is ConfigurationKind.STATE
-
-    @property
-    def is_running(self) -> bool:
-        """Whether the guest runs in this configuration now."""
-        return self.is_present and self.guest.domain.active
-
-    @property
-    def changeable_type(self) -> int:
-        """CIM_SettingData.ChangeableType: what is changed in a running domain does not last, and a snapshot stays."""
-        if self.snapshot is not None:
-            return _NOT_CHANGEABLE
-        return _CHANGEABLE_TRANSIENT if self.is_running else _CHANGEABLE_PERSISTENT
 
     @property
     def asked_memory(self) -> int | None:

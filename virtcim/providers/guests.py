@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from virtcim.platforms.base import Platform
     from virtcim.providers.site import Site
 
-__all__ = ["all_guests", "guest_as", "guest_named", "made_of_guests", "split_identifier"]
+__all__ = ["all_guests", "guest_as", "guest_named", "made_by_type", "made_of_guests", "split_identifier"]
 
 _log = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 _FIRST = itemgetter(0)
 
@@ -45,7 +46,7 @@ class GuestSnapshot:
         self.revisions = revisions
         self.guests = guests
         self.has_slashes = has_slashes
-        self.collected: dict[Hashable, Sequence[object]] = {}
+        self.collected: dict[Hashable, object] = {}
 
 
 class GuestList:
@@ -200,11 +201,30 @@ def made_of_guests(
         platform: whose guests.
         key: stands for `make`, which is called only when nothing is kept under it.
     """
+    return _collected(site, platform, key, lambda guests: tuple(_each(guests, make)))
+
+
+def made_by_type(
+    site: Site, platform: Platform, key: Hashable, make: Callable[[Guest], Iterable[Item]]
+) -> Mapping[type[Item], Sequence[Item]]:
+    """What `made_of_guests` would give, by its types: they are told apart once for all of them."""
+
+    def gather(guests: Iterable[Guest]) -> dict[type[Item], list[Item]]:
+        found: dict[type[Item], list[Item]] = {}
+        for item in _each(guests, make):
+            found.setdefault(type(item), []).append(item)
+        return found
+
+    return _collected(site, platform, key, gather)
+
+
+def _collected(site: Site, platform: Platform, key: Hashable, gather: Callable[[Iterable[Guest]], Made]) -> Made:
+    """What `gather` makes of the guests of a platform, kept until one of them changes."""
     snapshot = _list_of(site, platform).snapshot
     cached = snapshot.collected.get(key)
     if cached is None:
-        cached = snapshot.collected[key] = tuple(_each(snapshot.guests.values(), make))
-    return cast("Sequence[Item]", cached)
+        cached = snapshot.collected[key] = gather(snapshot.guests.values())
+    return cast("Made", cached)
 
 
 def guest_as(site: Site, platform: Platform, domain: Domain) -> Guest:

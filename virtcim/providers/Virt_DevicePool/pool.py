@@ -205,7 +205,7 @@ class Pools:
         self.platform = platform
         self._type = pool_type
         self._lock = threading.Lock()
-        self._revisions: Hashable = ()
+        self._revisions: Sequence[tuple[int, str]] = ()
         self._pools: dict[str, DevicePool] = {}
         self._places: dict[_PoolPlace, DevicePool] = {}
         self._derived: dict[str, object] = {}
@@ -244,7 +244,7 @@ class Pools:
 
     def _update(self) -> None:
         hypervisors = self.site.hypervisors(self.platform)
-        revisions = tuple((hypervisor.inventory.revision, hypervisor.fqdn) for hypervisor in hypervisors)
+        revisions = [(hypervisor.inventory.revision, hypervisor.fqdn) for hypervisor in hypervisors]
         if revisions == self._revisions:
             return
         with self._lock:

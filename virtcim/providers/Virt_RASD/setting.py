@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import lru_cache
 from itertools import chain
 from operator import attrgetter
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar, cast
 
 from virtcim.libhelper.documents.domain import Device
 from virtcim.platforms.base import Platform
@@ -14,7 +14,7 @@ from virtcim.providers.base import Element, MainKey, class_of, no_such_domain
 from virtcim.providers.deviceids import DeviceEntry
 from virtcim.providers.drafts import Draft, address_lists
 from virtcim.providers.guest import CHANGEABLE_TYPE, Configuration, Guest
-from virtcim.providers.guests import split_identifier
+from virtcim.providers.guests import made_by_type, split_identifier
 from virtcim.providers.interface import CIMError, Properties, Status
 from virtcim.providers.options import with_options
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
@@ -75,7 +75,11 @@ class ResourceSetting(Element, Generic[Described]):
 
     @classmethod
     def made_from(cls, owner: Guest) -> Sequence[Self]:
-        return [each for each in owner.memo(ResourceSetting, _of_guest) if type(each) is cls]
+        return [each for each in _of_guest(owner) if type(each) is cls]
+
+    @classmethod
+    def all_of(cls, site: Site, platform: Platform) -> Iterable[Self]:
+        return cast("Sequence[Self]", made_by_type(site, platform, ResourceSetting, _of_guest).get(cls, ()))
 
     @classmethod
     def in_configuration(cls, configuration: Configuration) -> Sequence[Self]:
