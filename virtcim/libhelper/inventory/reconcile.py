@@ -5,7 +5,7 @@ object is fetched and its digest compared, a few objects at a time, spread over 
 inventory: what differs is marked, and the readers fetch it, so that there is one way in.
 
 What events and libvirt's own files tell of is left out of most rounds: an object whose file is in a directory that is
-watched is compared once in `_RECHECK`, in case something was missed.
+watched, since before it was read first, is compared once in `_RECHECK`, in case something was missed.
 
 Worst staleness: both parts begin again `_SHARE` of the interval after they began, so a change is fetched within the
 interval as long as a whole round takes less than the rest of it.  Where more than `_CROWD` hypervisors share threads,
@@ -111,7 +111,9 @@ class Reconciler:
 
     def load(self, kind: Kind) -> Load:
         """Read all objects of a kind, with as few calls as possible, and drop those that are gone."""
-        return Load(kind, self._inventory, self._readers, self._settings)
+        part = self._by_kind[kind.name]
+        part.compared.clear()
+        return Load(kind, self._inventory, self._readers, self._settings, part.was_compared)
 
     def turn(self, now: float) -> None:
         """One turn: ask for what is due now (a monotonic time in seconds)."""
@@ -171,7 +173,7 @@ class Reconciler:
         )
 
     def _is_settled(self, part: _Round, key: str, now: float) -> bool:
-        """Whether an object need not be compared: it was before, and since then its file would have told."""
+        """Whether an object need not be compared: it was read or compared, and since then its file would have told."""
         if not self._has_true_files or now - part.compared.get(key, -math.inf) > _RECHECK:
             return False
         record = self._inventory.find(part.kind.name, key)
@@ -279,7 +281,7 @@ class _Round:
         times: as many times as long as the period says each round takes.
         listing: the listing that was asked for last.
         listed: when all facts were listed last, a monotonic time.
-        compared: when each object was compared last.
+        compared: when each object was read first or compared last.
     """
 
     def __init__(self, kind: Kind, period: float, shortest: float) -> None:
@@ -303,7 +305,6 @@ class _Round:
         self.listing = None
         self.listed = self._asked = self._last = now
         self._credit = 0.0
-        self.compared.clear()
 
     def update(self, inventory: Inventory) -> None:
         """Take notice of the objects that there are."""
@@ -320,7 +321,7 @@ class _Round:
             self._known &= self._present
             self._order = deque(key for key in self._order if key in self._present)
         if len(self.compared) > 2 * len(self._present):
-            self.compared = {key: when for key, when in self.compared.items() if key in self._present}
+            self.compared = {key: when for key, when in list(self.compared.items()) if key in self._present}
 
     @property
     def period(self) -> float:
@@ -346,7 +347,7 @@ class _Round:
         return full
 
     def was_compared(self, key: str, now: float) -> None:
-        """Note that the XML of an object was fetched at `now`, and compared."""
+        """Note that the XML of an object was fetched at `now`, and compared or taken in."""
         self.compared[key] = now
 
     def keys_due(self, now: float) -> list[str]:
@@ -374,11 +375,22 @@ class Load:
 
     The objects are claimed from the readers meanwhile, so that an event that names one has it fetched afterwards.
 
+    Parameters:
+        note_read: is told the key of each object that was read, and since when, a monotonic time.
+
     Attributes:
         done: its future; it fails when the connection does.
     """
 
-    def __init__(self, kind: Kind, inventory: Inventory, readers: Readers, settings: HypervisorSettings) -> None:
+    def __init__(
+        self,
+        kind: Kind,
+        inventory: Inventory,
+        readers: Readers,
+        settings: HypervisorSettings,
+        note_read: Callable[[str, float], None],
+    ) -> None:
+        self._note_read = note_read
         self._kind = kind
         self._inventory = inventory
         self._readers = readers
@@ -456,10 +468,12 @@ class Load:
                 key, facts = self._todo.popleft()
             except IndexError:
                 return
+            begun = time.monotonic()
             try:
                 handle = handles.get(key) or kind.lookup(connection, key)
                 texts = kind.texts(handle, facts, self._settings.read_only)
                 self._inventory.put(kind, facts, texts, (), self._generation, observed=False)
+                self._note_read(key, begun)
             except libvirt.libvirtError as error:
                 if is_gone(error):
                     self._inventory.remove(kind, key, (), self._generation)
