@@ -1,12 +1,11 @@
 """Asking libvirt for the figures of all guests: in one call where the driver has it, else guest by guest.
 
-Layer rule: imports libvirt, errors and records.
+Layer rule: imports libvirt, errors, fields and records.
 """
 
 from __future__ import annotations
 
 import contextlib
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
@@ -16,11 +15,9 @@ import libvirt
 from virtcim.libhelper.documents.domain import Disk, DomainConfig, Interface
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.inventory.records import Domain
+from virtcim.libhelper.metrics.fields import Fields
 
-__all__ = ["Fields", "read_guests", "read_host"]
-
-Fields = dict[str, Any]
-"""libvirt's typed parameters of a guest, by name."""
+__all__ = ["read_guests", "read_host"]
 
 GROUPS = (
     libvirt.VIR_DOMAIN_STATS_STATE
@@ -95,7 +92,7 @@ def read_guests(connection: libvirt.virConnect, domains: Iterable[Domain]) -> tu
         known = handles.get(domain.uuid)
         with contextlib.suppress(libvirt.libvirtError):  # it is gone; a connection that broke shows below
             if known is not None:
-                found[domain.uuid] = _with_shared_names(_read_guest(known, domain))
+                found[domain.uuid] = Fields(_read_guest(known, domain))
     connection.getLibVersion()
     return found, frozenset()
 
@@ -108,7 +105,7 @@ def _take_over(
     answer.reverse()
     while answer:  # each part of it goes as soon as it is taken over: it is larger than what is made of it
         handle, fields = answer.pop()
-        told[handle.UUIDString()] = own = _with_shared_names(_own_figures(fields))
+        told[handle.UUIDString()] = own = Fields(_own_figures(fields))
         if _is_held(own):
             held.append(handle)
     return held
@@ -119,12 +116,6 @@ def _own_figures(fields: Mapping[str, Any]) -> Mapping[str, Any]:
     if fields.get("state.state") in _RUNNING:
         return fields
     return {name: value for name, value in fields.items() if not name.startswith("cpu.")}
-
-
-def _with_shared_names(fields: Mapping[str, Any]) -> Fields:
-    """Have the same texts for the names of the figures of all guests: libvirt makes new ones for each, which are as
-    large as the figures, and of a thousand guests several MiB."""
-    return {sys.intern(name): value for name, value in fields.items()}
 
 
 def _is_held(fields: Mapping[str, Any]) -> bool:
@@ -145,10 +136,10 @@ def _ask(call: Callable[[], Result], default: Result) -> Result:
     return default
 
 
-def _read_guest(handle: libvirt.virDomain, domain: Domain) -> Fields:
+def _read_guest(handle: libvirt.virDomain, domain: Domain) -> dict[str, Any]:
     """Ask a driver without the bulk call for what it has, under the names of that call."""
     state, maximum, current, processors, nanoseconds = handle.info()
-    fields: Fields = {
+    fields: dict[str, Any] = {
         "state.state": state,
         "balloon.maximum": maximum,
         "balloon.current": current,
@@ -167,7 +158,7 @@ def _read_guest(handle: libvirt.virDomain, domain: Domain) -> Fields:
     return fields
 
 
-def _add_devices(fields: Fields, handle: libvirt.virDomain, config: DomainConfig) -> None:
+def _add_devices(fields: dict[str, Any], handle: libvirt.virDomain, config: DomainConfig) -> None:
     ports = [each.target_dev for each in config.devices if isinstance(each, Interface)]
     disks = [each.target_dev for each in config.devices if isinstance(each, Disk)]
     for group, names, counters, ask in (

@@ -3,7 +3,7 @@
 A question is one call for all guests.  It may hang, when a guest takes long to answer: then another one is asked, which
 libvirt answers without the guest that the first one holds, so that one guest never keeps the figures of the others.
 
-Layer rule: imports reading, sample, settings and the inventory.
+Layer rule: imports fields, reading, sample, settings and the inventory.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ import libvirt
 
 from virtcim.immutable import immutable
 from virtcim.libhelper.inventory.records import Domain
-from virtcim.libhelper.metrics.reading import Fields, read_guests, read_host
+from virtcim.libhelper.metrics.fields import Fields
+from virtcim.libhelper.metrics.reading import read_guests, read_host
 from virtcim.libhelper.metrics.sample import NONE, TOTALS, Frame, GuestSample, HostSample, Sample, totals_of
 from virtcim.libhelper.settings import HypervisorSettings
 
