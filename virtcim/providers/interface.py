@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, ItemsView, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import datetime, timedelta
 from typing import Generic, TypeAlias, TypeVar
@@ -224,21 +224,45 @@ class SharedProperties:
         self.written: object = None
 
 
-class LayeredProperties(dict[str, CIMValue]):
+class LayeredProperties(Mapping[str, CIMValue]):
     """All properties of an instance, some of which it shares with others.
+
+    They are put together when somebody asks for one of them; who writes each layer by itself does not.
 
     Attributes:
         shared: those; the same object for all instances that share them.
         own: all others.
     """
 
-    __slots__ = ("own", "shared")
+    __slots__ = ("_all", "own", "shared")
 
     def __init__(self, shared: SharedProperties, own: Properties) -> None:
-        super().__init__(shared.values)
-        self.update(own)
         self.shared = shared
         self.own = own
+        self._all: dict[str, CIMValue] | None = None
+
+    @property
+    def together(self) -> dict[str, CIMValue]:
+        """Both layers in one."""
+        known = self._all
+        if known is None:
+            known = self._all = {**self.shared.values, **self.own}
+        return known
+
+    def __getitem__(self, name: str) -> CIMValue:
+        return self.together[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.together)
+
+    def __len__(self) -> int:
+        return len(self.together)
+
+    def items(self) -> ItemsView[str, CIMValue]:
+        return self.together.items()
+
+    def __repr__(self) -> str:
+        return repr(self.together)
 
 
 class Instance(ABC):

@@ -165,7 +165,7 @@ class Table:
             return self._body(self._texts(properties))
         shared = self._shared(properties.shared)
         texts = self._texts(properties.own)
-        own = self._unusual(texts)
+        own, elements = self._unusual(texts)
         end = shared.ends.get((tuple(texts), own))
         if end is None:
             together = dict(sorted((shared.texts | texts).items()))
@@ -173,7 +173,7 @@ class Table:
             if end is None:
                 return self._body(together)
             shared.ends[tuple(texts), own] = end
-        return *self._begun(own, self._elements(texts, own) + shared.elements), end
+        return *self._begun(own, elements + shared.elements), end
 
     def _shared(self, properties: SharedProperties) -> _SharedTexts:
         """What instances share, written; kept with it for the table that wrote last."""
@@ -181,20 +181,21 @@ class Table:
         if isinstance(known, _SharedTexts) and known.table is self:
             return known
         texts = self._texts(properties.values)
-        unusual = self._unusual(texts)
-        made = properties.written = _SharedTexts(self, texts, unusual, self._elements(texts, unusual))
+        made = properties.written = _SharedTexts(self, texts, *self._unusual(texts))
         return made
 
-    def _unusual(self, texts: Mapping[int, str]) -> tuple[int, ...]:
-        """The indices of the values that are not the usual ones; what has no usual one yet gets it."""
-        usual = self._usual
-        return tuple(
-            [
-                index
-                for index, text in texts.items()
-                if len(text) > LONGEST_USUAL or usual.setdefault(index, text) != text
-            ]
-        )
+    def _unusual(self, texts: Mapping[int, str]) -> tuple[tuple[int, ...], str]:
+        """The indices of the values that are not the usual ones, and their elements; what has no usual one yet gets
+        it."""
+        usual, lines = self._usual, self.lines
+        indices: list[int] = []
+        parts: list[str] = []
+        for index, text in texts.items():
+            if len(text) > LONGEST_USUAL or usual.setdefault(index, text) != text:
+                line = lines[index]
+                indices.append(index)
+                parts += (line[2], text, line[4])
+        return tuple(indices), "".join(parts)
 
     def _end(self, texts: Mapping[int, str], own: tuple[int, ...]) -> bytes | None:
         """What others have likewise, of an instance with these values and these own ones among them; None where too
@@ -207,12 +208,12 @@ class Table:
 
     def _body(self, texts: Mapping[int, str]) -> Body:
         """The INSTANCE element of these values, encoded."""
-        own = self._unusual(texts)
+        own, elements = self._unusual(texts)
         end = self._end(texts, own)
         if end is None:  # what is not shared is kept, and counted, as its own
-            own = tuple(texts)
+            own, elements = tuple(texts), self._elements(texts, texts)
             end = (self._others(texts, own) + END).encode()
-        return *self._begun(own, self._elements(texts, own)), end
+        return *self._begun(own, elements), end
 
     def _begun(self, own: tuple[int, ...], elements: str) -> tuple[bytes, bytes]:
         """The start of the INSTANCE up to the first own value, the same object for all that begin alike, and the rest.

@@ -13,7 +13,7 @@ import cbor2
 
 from virtcim.frontends.cmpi.codec import ShapeFlag, type_code
 from virtcim.immutable import immutable
-from virtcim.providers.interface import EmbeddedInstance, Instance, InstancePath
+from virtcim.providers.interface import EmbeddedInstance, Instance, InstancePath, LayeredProperties
 from virtcim.schema.classes import ClassStore, ParameterDeclaration, PropertyDeclaration
 from virtcim.schema.values import INTEGER_RANGES, format_datetime
 
@@ -106,8 +106,9 @@ class Shape:
             ValueError: a value does not fit its type, or a key is missing.
         """
         values: list[Any] = []
+        known = properties.together if isinstance(properties, LayeredProperties) else properties
         for name, convert in self.lines:
-            value = properties.get(name)
+            value = known.get(name)
             if value is not None:
                 try:
                     value = convert(value)
