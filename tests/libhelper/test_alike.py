@@ -7,10 +7,14 @@ from pathlib import Path
 from zlib import crc32
 
 import pytest
+from lxml import etree
 
-from virtcim.libhelper.documents.domain import Disk, DomainConfig
+from virtcim.libhelper.documents.domain import Disk, DomainConfig, device_class, forms
 from virtcim.libhelper.documents.domain.alike import MAX_PARTS, AlikeParts, outline_of
+from virtcim.libhelper.documents.domain.device import Device
 from virtcim.libhelper.documents.domain.difference import is_as_defined
+from virtcim.libhelper.documents.domain.forms import DeviceForms
+from virtcim.libhelper.xml.mapping import Attributes, Text
 from virtcim.libhelper.xml.text import parse_xml
 
 DATA = Path(__file__).parent.parent / "data"
@@ -184,3 +188,119 @@ def test_guests_are_compared_in_parts_as_they_are_as_a_whole(now: str, then: str
         changed = xml.replace(now, then) if now else xml
         assert (changed != xml) == bool(now)
         assert is_as_defined(as_it_runs(xml), changed) == same
+
+
+VALUE = re.compile(r"(?<==')[^'&]*(?=')")
+
+
+def with_another_value(device: str, place: int, number: int) -> str:
+    """The text of a device with something added to one of its values, another thing for each number."""
+    found = list(VALUE.finditer(device))[place]
+    return f"{device[: found.end()]}{number}{device[found.end() :]}"
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_devices_that_differ_in_one_value_are_read_each_to_its_own(name: str) -> None:
+    """Whichever value it is, and however many guests have what is left."""
+    xml = TEXTS[name]
+    outline = outline_of(xml)
+    if outline is None:
+        return
+    for device in outline.devices:
+        alone = outline.text([device], has_middle=True)
+        for place in range(len(VALUE.findall(device))):
+            for number in range(3):
+                owner = f"<uuid>00000000-0000-4000-8000-{number:012}</uuid>"
+                changed = alone.replace(device, with_another_value(device, place, number))
+                own = re.sub("<uuid>.*</uuid>", owner, changed)
+                whole, found = read_whole(own), DomainConfig.parse(own)
+                assert found == whole
+                assert [list(each.held_fields()) for each in found.devices] == [
+                    list(each.held_fields()) for each in whole.devices
+                ]
+
+
+def disk(source: str, inside: str = "", **more: str) -> str:
+    """The XML of a disk as libvirt lays it out."""
+    options = "".join(f" {name}='{value}'" for name, value in more.items())
+    return f"    <disk type='file' device='disk'>\n      <source file={source}{options}/>\n{inside}    </disk>\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        disk("'/images/a&amp;b&apos;{}'"),
+        disk("'/images/a\tb{}'"),
+        disk('"/images/{}\'s"'),
+        disk("'/images/ü{}'"),
+        disk("'/images/{}'", startupPolicy=""),
+        disk("'/images/{}'", index="x"),
+        disk("'/images/{}'", "      <source file='/images/other{}'/>\n"),
+        disk("'/images/{}'", "      <serial>it's {}</serial>\n"),
+        disk("'/images/{}'", "      <serial>it's {}, isn't it</serial>\n"),
+        disk('"/images/a"', "      <serial>a '{}' b</serial>\n"),
+        disk("'/images/{}'", "      <other xmlns='urn:{}'/>\n"),
+        disk("'/images/{}'", "      <address type='drive' unit='{}'/>\n"),
+        disk("'/images/{}'", "      <boot order='{}'/>\n"),
+        disk("'/images/{}'", "      <boot order='x{}'/>\n"),
+    ],
+)
+def test_a_device_is_read_by_its_form_as_it_would_be_parsed(text: str) -> None:
+    for number in range(4):
+        xml = guest(f"disk{number}", more=text.replace("{}", str(number)))
+        assert DomainConfig.parse(xml) == read_whole(xml)
+
+
+class Twofold(Device):
+    """A device of which an attribute is read twice."""
+
+    tag = "twofold"
+    everything = Attributes("source")
+    file = Text("source/@file")
+    target = Text("target/@dev")
+
+
+def test_what_is_read_from_a_value_twice_is_right_both_times() -> None:
+    read = DeviceForms(lambda _tag: Twofold)
+    for number in range(4):
+        text = f"<twofold><source file='/images/{number}'/><target dev='vd{number}'/></twofold>"
+        found = read.get(text, number)
+        assert (found is None) is (number == 0)
+        assert found in (None, Twofold.from_element(parse_xml(text)))
+
+
+def test_the_second_guest_with_a_form_has_it_parsed_for_all_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A device of a third guest is the one of the second, with another file."""
+    parsed: list[str] = []
+
+    def noting(text: str) -> etree._Element:
+        parsed.append(text)
+        return parse_xml(text)
+
+    monkeypatch.setattr(forms, "parse_xml", noting)
+    texts = [disk(f"'/images/form{number}'", index="7").strip("\n") for number in range(4)]
+    read = DeviceForms(device_class)
+    first, second, *others = [read.get(text, owner) for owner, text in enumerate(texts)]
+    assert first is None
+    assert len(parsed) == 2  # the form, and the first device that has it
+    assert isinstance(second, Disk)
+    assert [isinstance(other, Disk) and other.source_file for other in others] == ["/images/form2", "/images/form3"]
+    assert all(other == second.replace(source_file=f"/images/form{place}") for place, other in enumerate(others, 2))
+
+
+def test_patterns_are_kept_within_a_bound() -> None:
+    """What is beyond that is parsed, as all that have an address of their own."""
+    read = DeviceForms(device_class)
+    for number in range(2 * forms.MAX_PATTERNS):
+        text = disk(f"'/images/{number}'", f"      <address type='drive' unit='{number}'/>\n").strip("\n")
+        found = read.get(text, number)
+        assert (found is None) is (number == 0)
+        assert found in (None, Disk.from_element(parse_xml(text)))
+    form = read._forms.get(re.sub("'[^']*'", "''", text), 0)
+    assert form is not None
+    assert len(form._patterns) == forms.MAX_PATTERNS
+
+
+def test_a_form_with_a_password_is_not_kept() -> None:
+    read = DeviceForms(device_class)
+    assert [read.get(f"<graphics type='vnc' passwd='x{owner}'/>", owner) for owner in range(3)] == [None, None, None]

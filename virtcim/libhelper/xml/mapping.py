@@ -24,7 +24,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import Callable, Iterable, KeysView, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping, Sequence
 from typing import Any, ClassVar, Generic, NoReturn, Self, TypeVar, overload
 
 from lxml import etree
@@ -58,6 +58,7 @@ __all__ = [
     "Texts",
     "YesNo",
     "attribute_name",
+    "plain_fields",
 ]
 
 log = logging.getLogger(__name__)
@@ -262,6 +263,24 @@ def read_into(element: etree._Element, node: Node, out: dict[str, Any]) -> None:
                     if value is not None:
                         out.setdefault(name, []).append(value)
                 read_into(child, variant, out)
+
+
+def plain_fields(element: etree._Element, node: Node | None) -> Iterator[tuple[str, Callable[[Any], Any]] | None]:
+    """Go through the attributes at and below an element, in the order of the document, by what `node` asks for.
+
+    Returns:
+        for each the field that is read from nothing else, with what reads it; None for one that is not read, or from
+        which more is read than a field.
+    """
+    known = node if node is not None and not node.values else None
+    for key in element.attrib:
+        slot = None if known is None else known.attributes.get(key)
+        yield None if slot is None else slot[:2]
+    seen = set()
+    for child in element:
+        sub = None if known is None or child.tag in seen else known.children.get(child.tag)
+        seen.add(child.tag)
+        yield from plain_fields(child, None if sub is None or sub.collectors or sub.variants else sub)
 
 
 def log_garbage(field: Field[Any], text: str | bytes) -> None:
@@ -826,6 +845,13 @@ class Mapped(metaclass=_MappedType):
     def pick(self, choose: Callable[[tuple[Any, ...]], T]) -> T:
         """What is chosen of the values that the document holds, each of which stands in its place of the layout."""
         return choose(self._values)
+
+    def with_values(self, values: tuple[Any, ...]) -> Self:
+        """An object that holds the same fields with other values, each of which stands in its place of the layout."""
+        made = object.__new__(type(self))
+        _set_layout(made, self._layout)
+        _set_values(made, values)
+        return made
 
     def as_dict(self) -> dict[str, Any]:
         """The fields that the document holds, by name."""

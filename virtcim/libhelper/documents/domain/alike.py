@@ -91,10 +91,12 @@ class AlikeParts(Generic[Read]):
 
     Parameters:
         read: reads a part by itself; raises MappingError where that cannot be done.
+        most: parts that are kept.
     """
 
-    def __init__(self, read: Callable[[str], Read]) -> None:
+    def __init__(self, read: Callable[[str], Read], most: int = MAX_PARTS) -> None:
         self._read = read
+        self._most = most
         self._lock = threading.Lock()
         self._kept: dict[str, Read] = {}
         self._met: dict[int, int] = {}
@@ -125,7 +127,7 @@ class AlikeParts(Generic[Read]):
         except MappingError:  # it is not whole by itself
             return None
         with self._lock:
-            if len(self._kept) >= MAX_PARTS:
+            if len(self._kept) >= self._most:
                 # What is there often comes back at once.
                 del self._kept[next(iter(self._kept))]
             return self._kept.setdefault(text, made)

@@ -14,6 +14,7 @@ from virtcim.libhelper.documents.domain.controller import Controller
 from virtcim.libhelper.documents.domain.device import Device, SecurityLabel, UnknownDevice
 from virtcim.libhelper.documents.domain.disk import Disk
 from virtcim.libhelper.documents.domain.filesystem import Filesystem
+from virtcim.libhelper.documents.domain.forms import DeviceForms
 from virtcim.libhelper.documents.domain.graphics import Graphics
 from virtcim.libhelper.documents.domain.guest import (
     BlockTune,
@@ -121,6 +122,7 @@ def _read_device(element: etree._Element) -> Device:
 
 
 _ALIKE_DEVICES = AlikeParts(lambda text: _read_device(parse_xml(text)).keep())
+_DEVICE_FORMS = DeviceForms(device_class)
 
 
 def device_elements(devices: etree._Element) -> list[Any]:
@@ -205,16 +207,19 @@ class DomainConfig(
         middle = _ALIKE_MIDDLES.get(outline.middle, owner)
         counts = Counter(outline.devices)
         # Two devices of one guest are two, however alike they are.
-        alike = [_ALIKE_DEVICES.get(text, owner) if counts[text] == 1 else None for text in outline.devices]
-        own = [text for text, device in zip(outline.devices, alike, strict=True) if device is None]
-        if middle is None and len(own) == len(alike):
+        known = [
+            (_ALIKE_DEVICES.get(text, owner) if counts[text] == 1 else None) or _DEVICE_FORMS.get(text, owner)
+            for text in outline.devices
+        ]
+        own = [text for text, device in zip(outline.devices, known, strict=True) if device is None]
+        if middle is None and len(own) == len(known):
             return None
         rest = super().parse(outline.text(own, has_middle=middle is None)).as_dict()
         read = rest.get("devices")
         if read is None or [device.tag for device in read] != list(map(_tag_of, own)):
             return None
         following = iter(read)
-        rest["devices"] = tuple([next(following) if device is None else device for device in alike])
+        rest["devices"] = tuple([next(following) if device is None else device for device in known])
         if middle is None:
             return cls._of(rest)
         if not rest.keys().isdisjoint(middle):
