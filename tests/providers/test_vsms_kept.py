@@ -999,3 +999,60 @@ def test_another_guest_is_made_of_the_settings_of_a_running_one(site: Stopped) -
     assert nodes(made, "//graphics/@port | //graphics/@autoport") == ["-1", "yes"]
     assert nodes(made, "//channel/target/@name") == ["org.qemu.guest_agent.0"]
     site.daemon.virsh("start", "beside", "--paused")
+
+
+def test_what_is_said_of_processors_that_go_goes_with_them(site: Stopped) -> None:
+    site.put(
+        rest="<cputune><vcpupin vcpu='0' cpuset='0'/><vcpupin vcpu='3' cpuset='0'/>"
+        "<vcpusched vcpus='0-3' scheduler='rr' priority='1'/></cputune>",
+        processors="<vcpu>4</vcpu>",
+    )
+    assert site.modify("Proc", "proc", MaxVirtualQuantity=2) == 0
+    assert site.find("//vcpupin/@vcpu") == ["0"]
+    assert site.find("//vcpusched/@vcpus") == ["0", "1"]
+
+
+def test_a_smaller_topology_takes_along_what_is_said_of_its_processors(site: Stopped) -> None:
+    site.put(
+        rest="<cputune><vcpupin vcpu='3' cpuset='0'/><vcpusched vcpus='3' scheduler='rr' priority='1'/></cputune>"
+        "<cpu mode='maximum'><topology sockets='2' cores='2' threads='1'/></cpu>",
+        processors="<vcpu current='2'>4</vcpu>",
+    )
+    assert site.modify_system(CPUSockets=1) == 0
+    assert site.find("/domain/vcpu/text()") == ["2"]
+    assert site.find("//vcpupin | //vcpusched") == []
+
+
+def test_what_is_said_of_threads_that_go_goes_with_them(site: Stopped) -> None:
+    site.put(
+        rest="<iothreads>4</iothreads><iothreadids><iothread id='7' thread_pool_max='3'/><iothread id='9'/>"
+        "</iothreadids><cputune><iothreadpin iothread='9' cpuset='0'/><iothreadpin iothread='7' cpuset='0'/>"
+        "<iothreadsched iothreads='1,7' scheduler='fifo' priority='1'/></cputune>",
+    )
+    assert site.modify("Proc", "proc", IOThreads=1) == 0
+    assert site.find("/domain/iothreads/text()") == ["1"]
+    assert site.find("//iothreadids/iothread/@id") == ["7"]
+    assert site.find("//iothreadpin/@iothread | //iothreadsched/@iothreads") == ["7", "7"]
+
+
+CELLS = (
+    "<numatune><memory mode='strict' nodeset='0'/><memnode cellid='1' mode='strict' nodeset='0'/></numatune>"
+    "<cpu mode='maximum'><numa>"
+    "<cell id='0' cpus='0' memory='32768'><distances><sibling id='0' value='10'/><sibling id='1' value='21'/>"
+    "</distances></cell>"
+    "<cell id='1' cpus='1' memory='32768'><distances><sibling id='0' value='21'/><sibling id='1' value='10'/>"
+    "</distances></cell>"
+    "<interconnects><latency initiator='0' target='1' type='access' value='5'/>"
+    "<bandwidth initiator='0' target='0' type='access' value='204800' unit='KiB'/></interconnects></numa></cpu>"
+)
+
+
+def test_what_is_said_of_numa_cells_that_go_goes_with_them(site: Stopped) -> None:
+    """libvirt 9.0 itself ends at the distance to a cell that is not there."""
+    site.put(rest=CELLS)
+    assert site.modify_system(NUMACells=["0-1:65536"]) == 0
+    assert site.find("//cell/@cpus") == ["0-1"]
+    assert site.find("//sibling/@id | //bandwidth/@target") == ["0", "0"]
+    assert site.find("//memnode | //latency") == []
+    assert site.modify_system(NUMACells=[]) == 0
+    assert site.find("//numa") == []

@@ -7,6 +7,7 @@ from operator import attrgetter
 from virtcim.libhelper.documents.domain import DomainConfig
 from virtcim.providers.drafts import to
 from virtcim.providers.options import PROCESSOR_PATHS, with_options
+from virtcim.providers.processors import write_threads
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
 from virtcim.providers.Virt_RASD.processor_share import (
     CHOSEN,
@@ -101,7 +102,7 @@ ProcessorSetting.table = with_options(
             f"domain XML {DomainConfig.field_path('vcpu_cpuset')}, {DomainConfig.field_path('vcpu_placement')}",
             write_host_processors,
         ),
-        attribute("IOThreads", lambda setting: setting.device.iothreads, DomainConfig, writable=True),
+        attribute("IOThreads", lambda setting: setting.device.iothreads, DomainConfig, write=write_threads),
     ),
     DomainConfig,
     get=attrgetter("device"),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from math import prod
 
 from virtcim.providers.drafts import Draft, ValueRefusedError
+from virtcim.providers.processors import put_maximum
 
 __all__ = [
     "CHOSEN",
@@ -69,11 +70,9 @@ def write_processors(draft: Draft, value: int) -> None:
 
 
 def _put_maximum(draft: Draft, value: int) -> None:
-    """Put the greatest number of processors, with the sockets that they need, and no pin of one that goes."""
-    draft.put("vcpu", value)
+    """Put the greatest number of processors, with the sockets that they need."""
+    put_maximum(draft, value)
     base = draft.base
-    if base.cputune_vcpupins and any((pin.vcpu or 0) >= value for pin in base.cputune_vcpupins):
-        draft.put("cputune_vcpupins", [pin.as_dict() for pin in base.cputune_vcpupins if (pin.vcpu or 0) < value])
     if not base.cpu_topology or value == base.vcpu:
         return
     size = prod(getattr(base, field) or 1 for field in _IN_A_SOCKET)

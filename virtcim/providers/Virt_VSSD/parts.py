@@ -8,6 +8,7 @@ from math import prod
 
 from virtcim.libhelper.documents.domain import Disk, DomainConfig, Hostdev, Interface, Redirdev
 from virtcim.providers.drafts import Draft, ValueRefusedError, Writer
+from virtcim.providers.processors import put_cells, put_maximum
 
 __all__ = [
     "HYPERV_FIELDS",
@@ -384,7 +385,7 @@ def _fit_processors(draft: Draft) -> None:
             f"{', '.join(name for name in _TOPOLOGY_NAMES if name in draft.given)}: the topology has {wanted} "
             f"processors and the guest {current}; expected at least as many, or another VirtualQuantity first"
         )
-    draft.put("vcpu", wanted)
+    put_maximum(draft, wanted)
     draft.put("vcpu_current", None if wanted == current else current)
 
 
@@ -403,7 +404,7 @@ def write_numa_cells(draft: Draft, value: Sequence[str]) -> None:
             raise ValueRefusedError(f"NUMACells: {text} is not of the form 0-1:1048576")
         kept = known[place].as_dict() if place < len(known) else {"id": place}
         cells.append({**kept, "cpus": found[1] or None, "memory": int(found[2])})
-    draft.put("cpu_numa_cells", cells)
+    put_cells(draft, cells)
 
 
 def hyperv_features(config: DomainConfig) -> list[str] | None:

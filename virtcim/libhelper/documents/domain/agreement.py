@@ -14,9 +14,9 @@ from typing import Any
 
 from virtcim.libhelper.xml.mapping import Mapped
 
-__all__ = ["differing_fields", "is_kept"]
+__all__ = ["differing_fields", "is_kept", "members_of"]
 
-_SETS = frozenset({"cpuset", "cpus", "nodeset", "vcpu_cpuset", "vcpus"})
+_SETS = frozenset({"cpuset", "cpus", "iothreads", "nodeset", "vcpu_cpuset", "vcpus"})
 _MACHINE = "os_type_machine"
 _FAMILIES = {"pc": "pc-i440fx-", "q35": "pc-q35-"}
 """How the machines begin of which a short name means the newest."""
@@ -92,8 +92,8 @@ def _is_same_text(name: str, requested: str, actual: str) -> bool:
     if name == _MACHINE:
         return actual.startswith(_FAMILIES.get(requested, f"{requested}-"))
     if name.rpartition("_")[2] in _SETS or name in _SETS:
-        members = _members(requested)
-        return members is not None and members == _members(actual)
+        members = members_of(requested)
+        return members is not None and members == members_of(actual)
     return False
 
 
@@ -105,8 +105,8 @@ def _number(text: str) -> Any:
         return text.casefold()
 
 
-def _members(text: str) -> frozenset[int] | None:
-    """What a set such as `0-3,^2` holds; None where it is not one."""
+def members_of(text: str) -> frozenset[int] | None:
+    """Tell what a set such as `0-3,^2` holds; None where it is not one."""
     if _SET.fullmatch(text) is None:
         return None
     found: set[int] = set()
