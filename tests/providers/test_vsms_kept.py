@@ -1056,3 +1056,53 @@ def test_what_is_said_of_numa_cells_that_go_goes_with_them(site: Stopped) -> Non
     assert site.find("//memnode | //latency") == []
     assert site.modify_system(NUMACells=[]) == 0
     assert site.find("//numa") == []
+
+
+def test_a_drive_with_a_medium_in_the_network_is_emptied(site: Stopped) -> None:
+    site.put(
+        "<disk type='network' device='cdrom'><driver name='qemu' type='raw'/><source protocol='https' name='x.iso'>"
+        "<host name='h' port='443'/></source><target dev='sda' bus='sata'/><readonly/></disk>"
+    )
+    assert site.modify("Disk", "sda", Address="") == 0
+    assert site.find("//disk/@type | //disk/source") == ["file"]
+    assert site.modify("Disk", "sda", Address="https://h/y.iso") == 0
+    assert site.find("//disk/@type | //disk/source/@name") == ["network", "y.iso"]
+
+
+def test_a_guest_without_a_kernel_has_nothing_for_one(site: Stopped) -> None:
+    site.put()
+    assert site.modify_system(Kernel="/vmlinuz", Ramdisk="/initrd", CommandLine="quiet") == 0
+    assert site.find("//os/initrd/text() | //os/cmdline/text()") == ["/initrd", "quiet"]
+    assert site.modify_system(Kernel="") == 0
+    assert site.find("//os/kernel | //os/initrd | //os/cmdline") == []
+
+
+def test_a_device_of_somebody_else_is_that_of_one_kind_of_interface(site: Stopped) -> None:
+    site.put(
+        "<interface type='ethernet'><mac address='52:54:00:00:00:01'/><target dev='tap1' managed='no'/></interface>"
+    )
+    assert site.modify("Net", "52:54:00:00:00:01", NetworkType="user") == 0
+    assert site.find("//interface/@type | //interface/target/@managed") == ["user"]
+
+
+def test_a_peak_goes_with_its_limit(site: Stopped) -> None:
+    site.put(
+        "<disk type='file' device='disk'><source file='/a.img'/><target dev='vda'/><iotune>"
+        "<total_bytes_sec>1000</total_bytes_sec><total_bytes_sec_max>2000</total_bytes_sec_max>"
+        "<total_bytes_sec_max_length>5</total_bytes_sec_max_length><read_iops_sec>10</read_iops_sec></iotune></disk>"
+    )
+    assert "TotalBytesPerSecondPeak" in site.refusal(site.modify, "Disk", "vda", TotalBytesPerSecond=3000)
+    assert "ReadOperationsPerSecondPeakLength" in site.refusal(
+        site.modify, "Disk", "vda", ReadOperationsPerSecondPeakLength=3
+    )
+    assert "needs WriteBytesPerSecond" in site.refusal(site.modify, "Disk", "vda", WriteBytesPerSecondPeak=9)
+    assert site.modify("Disk", "vda", TotalBytesPerSecond=3000, TotalBytesPerSecondPeak=4000) == 0
+    assert site.find("//iotune/*/text()") == ["3000", "10", "4000", "5"]
+    assert site.modify("Disk", "vda", TotalBytesPerSecond=0) == 0
+    assert site.find("//iotune/*/text()") == ["10"]
+
+
+def test_features_go_with_the_processor_that_has_them(site: Stopped) -> None:
+    site.put(rest="<cpu mode='host-passthrough'><feature policy='disable' name='lahf_lm'/></cpu>")
+    assert site.modify_system(CPUMode="") == 0
+    assert site.find("//cpu/feature") == []

@@ -146,7 +146,11 @@ def _capacity(setting: DiskSetting) -> int | None:
 
 
 def _amount(
-    name: str, disk: MappedField | None, filesystem: MappedField | None = None, switch: MappedField | None = None
+    name: str,
+    disk: MappedField | None,
+    filesystem: MappedField | None = None,
+    switch: MappedField | None = None,
+    check: Callable[[Draft], None] | None = None,
 ) -> Property[DiskSetting]:
     """A number; 0 removes it, and what else says that there is one (`switch`)."""
     declared, write = _field(name, disk, filesystem), _to(name, disk, filesystem)
@@ -155,15 +159,31 @@ def _amount(
         write(draft, value or "")
         if switch is not None:
             draft.put(switch.name, True if value else None)
+        if check is not None:
+            check(draft)
 
     return Property(name, declared.get, declared.source, write_amount)
 
 
 def _limits(name: str, most: MappedField, peak: MappedField, length: MappedField) -> Iterator[Property[DiskSetting]]:
-    """A limit of what the guest may read or write; 0 removes it."""
-    yield _amount(name, most)
-    yield _amount(f"{name}Peak", peak)
-    yield _amount(f"{name}PeakLength", length)
+    """A limit of what the guest may read or write, and for how much and how long it may be exceeded; 0 removes it."""
+    peak_name, length_name = f"{name}Peak", f"{name}PeakLength"
+
+    def check(draft: Draft) -> None:
+        """Refuse what libvirt takes, and with which QEMU does not start."""
+        limit = draft.given.get(name, draft.now(most.name))
+        highest = draft.given.get(peak_name, draft.now(peak.name) if limit else None)
+        seconds = draft.given.get(length_name, draft.now(length.name) if highest else None)
+        if highest and not limit:
+            raise ValueRefusedError(f"{peak_name} needs {name}", contradiction=True)
+        if highest and highest < limit:
+            raise ValueRefusedError(f"{peak_name}: {highest} is less than {name}, {limit}", contradiction=True)
+        if seconds and not highest:
+            raise ValueRefusedError(f"{length_name} needs {peak_name}", contradiction=True)
+
+    yield _amount(name, most, check=check)
+    yield _amount(peak_name, peak, check=check)
+    yield _amount(length_name, length, check=check)
 
 
 _IO_LIMITS = (

@@ -42,6 +42,8 @@ _POOL_PREFIX = "DiskPool/"
 _ALL_POOLS = "0"
 _CHARACTER_DEVICE = "vhostvdpa"
 """The type of a disk that is a device of vDPA: a character device of the host, other than all others."""
+_DRIVES = frozenset({"file", "block", "volume"})
+"""The types of disks that libvirt takes without a source."""
 _DISKS = {"file": "source_file", "block": "source_dev", "dir": "source_dir", _CHARACTER_DEVICE: "source_dev"}
 """By the type of a disk, the field that says where it is."""
 _LENT = {
@@ -88,7 +90,9 @@ def write_source(draft: Draft, _value: object) -> None:
             raise ValueRefusedError("PoolID says where Address is and cannot be changed alone", contradiction=True)
         return
     if path in _EMPTY and (draft.now("device") or "disk") in _REMOVABLE:
-        _put(draft, draft.now("type") or "file")
+        now = draft.now("type")
+        # A drive without a medium is of a kind that needs no server and no device behind it.
+        _put(draft, now if now in _DRIVES else "file")
         # libvirt writes `raw` itself where there is no format.
         if "DriverType" not in draft.given and draft.base.driver_type not in (None, "raw"):
             draft.put("driver_type", None)

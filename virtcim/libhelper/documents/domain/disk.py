@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import chain
 from typing import ClassVar
 
 from virtcim.libhelper.documents.domain.device import Device, DriverThread, SecurityLabel, VirtioOptions
@@ -196,6 +198,17 @@ class DiskTarget(Mapped):
     encryption_secret_usage = Text("encryption/secret/@usage")
 
 
+def _peaks(limit: str) -> Iterator[Replacement]:
+    """What goes with a limit of what a guest reads and writes: a guest with a peak of no limit does not start."""
+    peak, length = f"{limit}_max", f"{limit}_max_length"
+    gone = frozenset({None})
+    yield Replacement(fields=(f"iotune_{limit}",), takes=(f"iotune/{peak}", f"iotune/{length}"), among=gone)
+    yield Replacement(fields=(f"iotune_{peak}",), takes=(f"iotune/{length}",), among=gone)
+
+
+_LIMITS = tuple(f"{kind}_{unit}_sec" for kind in ("total", "read", "write") for unit in ("bytes", "iops"))
+
+
 class Disk(StorageSource, DiskTarget, VirtioOptions, Device):
     """A `<disk>`.
 
@@ -288,6 +301,7 @@ class Disk(StorageSource, DiskTarget, VirtioOptions, Device):
             fields=("driver_type",),
             takes=("backingStore", "source/dataStore", "driver/metadata_cache", "driver/@discard_no_unref"),
         ),
+        *chain.from_iterable(map(_peaks, _LIMITS)),
     )
     never_empty = (
         *Device.never_empty,

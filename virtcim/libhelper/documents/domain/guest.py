@@ -65,6 +65,8 @@ class Boot(Mapped):
     replacements: ClassVar[tuple[Replacement, ...]] = (
         # Without a program of its own, the guest keeps no variables for it, which libvirt added.
         Replacement(fields=("os_loader",), takes=("os/loader", "os/nvram"), among=frozenset({None})),
+        # QEMU hands these to a kernel, and does not start without one.
+        Replacement(fields=("os_kernel",), takes=("os/initrd", "os/cmdline", "os/dtb"), among=frozenset({None})),
     )
     bootloader = Text("bootloader")
     bootloader_args = Text("bootloader_args")
@@ -303,6 +305,8 @@ class Cpu(Mapped):
                 "cpu/maxphysaddr",
             ),
         ),
+        # Of a processor that nothing is said of, no feature can be.
+        Replacement(fields=("cpu_mode",), takes=("cpu/feature",), among=frozenset({None})),
         Replacement(fields=("cpu_model",), takes=("cpu/vendor",)),
     )
     cpu_mode = Text("cpu/@mode")

@@ -109,6 +109,7 @@ class Interface(VirtualPort, Bandwidth, Vlan, GuestNetwork, Teaming, Rom, Virtio
                 "script",
                 "downscript",
                 "port",
+                "target/@managed",
                 "@managed",
                 "@trustGuestRxFilters",
             ),
