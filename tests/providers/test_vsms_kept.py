@@ -1106,3 +1106,10 @@ def test_features_go_with_the_processor_that_has_them(site: Stopped) -> None:
     site.put(rest="<cpu mode='host-passthrough'><feature policy='disable' name='lahf_lm'/></cpu>")
     assert site.modify_system(CPUMode="") == 0
     assert site.find("//cpu/feature") == []
+
+
+@pytest.mark.parametrize("size", [(4 << 20) - 1, (4 << 20) + 1])
+def test_a_size_that_libvirt_cannot_have_is_refused(site: Stopped, size: int) -> None:
+    site.put("<shmem name='s'><model type='ivshmem-plain'/><size unit='M'>4</size></shmem>")
+    assert "VirtualQuantity" in site.refusal(site.modify, "", "shmem:0", VirtualQuantity=size, AllocationUnits="byte")
+    assert "VirtualQuantity" in site.refusal(site.modify, "Mem", "mem", VirtualQuantity=size, AllocationUnits="byte")

@@ -222,7 +222,7 @@ def number_text(name: str, field: str) -> Writer:
 
 
 def kibibytes(draft: Draft, value: int, name: str, shown: str = "byte*2^10") -> int:
-    """A size in the units that the client names, in KiB, rounded up.
+    """A size in the units that the client names, in KiB, of which libvirt knows whole ones only.
 
     Without units it is in bytes for what is new, as libvirt-cim has it, and for what is there already in the unit that
     it is `shown` in.
@@ -231,7 +231,10 @@ def kibibytes(draft: Draft, value: int, name: str, shown: str = "byte*2^10") -> 
     factor = size_in(units)
     if factor is None:
         raise ValueRefusedError("Unknown AllocationUnits in Memory RASD", f"{name} in {units}")
-    return -(-value * factor // 1024)
+    size, rest = divmod(value * factor, 1024)
+    if rest:
+        raise ValueRefusedError(f"{name}: {value} {units} are no whole KiB; expected a multiple of 1024 bytes")
+    return size
 
 
 def address_lists(draft: Draft, _value: object) -> None:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from virtcim.libhelper.connections import is_local
 from virtcim.libhelper.documents.domain import Disk, Filesystem
-from virtcim.providers.drafts import Draft, ValueRefusedError
+from virtcim.providers.drafts import Draft, ValueRefusedError, kibibytes
 from virtcim.providers.imageurls import path_in, read_image_url, socket_of
 from virtcim.providers.storage import StorageMap, format_of, known_path
-from virtcim.providers.units import size_in
 
 if TYPE_CHECKING:
     from virtcim.libhelper.inventory.records import Pool
@@ -36,7 +35,6 @@ _REMOVABLE = frozenset({"cdrom", "floppy"})
 _EMPTY = frozenset({"", "/dev/null"})
 RAM = "ram"
 """What is behind a file system that a container has in its memory; also the type of that file system."""
-_KIBIBYTE = 1024
 _DIRECTORIES = frozenset({"mount", "bind"})
 _POOL_PREFIX = "DiskPool/"
 _ALL_POOLS = "0"
@@ -110,11 +108,7 @@ def write_capacity(draft: Draft, value: int) -> None:
     kind = RAM if draft.given.get("Address") == RAM else draft.now("type")
     if not isinstance(draft.base, Filesystem) or kind != RAM:
         return
-    units = draft.given.get("AllocationUnits") or "byte"
-    factor = size_in(units)
-    if factor is None:
-        raise ValueRefusedError(f"Unknown AllocationUnits {units} of VirtualQuantity")
-    draft.put("source_usage", -(-value * factor // _KIBIBYTE))
+    draft.put("source_usage", kibibytes(draft, value, "VirtualQuantity", "byte"))
 
 
 def finish_disk(draft: Draft) -> None:
