@@ -1113,3 +1113,14 @@ def test_a_size_that_libvirt_cannot_have_is_refused(site: Stopped, size: int) ->
     site.put("<shmem name='s'><model type='ivshmem-plain'/><size unit='M'>4</size></shmem>")
     assert "VirtualQuantity" in site.refusal(site.modify, "", "shmem:0", VirtualQuantity=size, AllocationUnits="byte")
     assert "VirtualQuantity" in site.refusal(site.modify, "Mem", "mem", VirtualQuantity=size, AllocationUnits="byte")
+
+
+def test_keys_that_nobody_asked_for_are_not_asked_of_the_firmware(site: Stopped) -> None:
+    site.put()
+    system = EmbeddedInstance(
+        "KVM_VirtualSystemSettingData",
+        {"VirtualSystemIdentifier": "secure", "Machine": "q35", "Firmware": "efi", "SecureBoot": True},
+    )
+    assert site.call("DefineSystem", SystemSettings=system) == 0
+    features = nodes(etree.fromstring(site.daemon.virsh("dumpxml", "secure").encode()), "//os/firmware/feature/@name")
+    assert features == ["secure-boot"]

@@ -559,7 +559,7 @@ def test_order_of_boot_is_of_one_sort() -> None:
 @pytest.mark.parametrize(
     ("properties", "expected"),
     [
-        ({"SecureBoot": True}, {"secure-boot": True, "enrolled-keys": True}),
+        ({"SecureBoot": True}, {"secure-boot": True}),
         ({"SecureBoot": True, "EnrolledKeys": False}, {"secure-boot": True, "enrolled-keys": False}),
         ({"SecureBoot": False}, {"secure-boot": False}),
         ({"EnrolledKeys": True}, {"enrolled-keys": True}),

@@ -281,9 +281,9 @@ def secure_boot(config: DomainConfig) -> bool | None:
 
 
 def write_secure_boot(draft: Draft, value: bool) -> None:
-    """SecureBoot; with keys unless they are spoken of, as without them nothing is checked."""
+    """SecureBoot; without it no keys are asked for either."""
     if draft.now("os_firmware") == _EFI:
-        _ask_of_firmware(draft, {_SECURE_BOOT: value, _ENROLLED_KEYS: value or None})
+        _ask_of_firmware(draft, {_SECURE_BOOT: value} if value else {_SECURE_BOOT: value, _ENROLLED_KEYS: None})
     elif draft.now("os_loader") is not None:
         draft.put("os_loader_secure", value)
     elif value:
