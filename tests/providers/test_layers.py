@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from string import ascii_lowercase
+from types import FrameType
 
 import pytest
 
@@ -17,8 +19,12 @@ from virtcim.providers.interface import LayeredProperties
 from virtcim.providers.kinds import KINDS
 from virtcim.providers.layers import MAX_LAYOUTS, MAX_SORTS, Layers
 from virtcim.providers.Virt_ComputerSystem import ComputerSystem
+from virtcim.providers.Virt_RASD import ResourceSetting
 
 COPIES = 4
+
+MOST_AGAIN = 2 / 3
+"""Of the functions that compute a setting of a resource, how many may be called when it is read again."""
 
 
 @pytest.fixture(autouse=True)
@@ -83,6 +89,32 @@ def settings_of(*devices: str, base: str) -> list[Element]:
         host.put(domain_xml(f"g{number:03}", device))
     found = Served([(platform("KVM"), host)]).instances(f"KVM_{base}ResourceAllocationSettingData")
     return [each for each in found if isinstance(each, Element)]
+
+
+def calls_of(work: Callable[[], object]) -> int:
+    """Count the functions of Python that something calls."""
+    calls = 0
+
+    def count(_frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    sys.setprofile(count)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+def test_settings_that_are_read_again_are_not_computed_again() -> None:
+    """Those of many guests do not fit the cache of a front end: each answer asks for their properties."""
+    site = served("KVM", *(laid_out(f"g{number}") for number in range(20)))
+    settings = [each for each in elements(site) if isinstance(each, ResourceSetting)]
+    for each in settings:
+        each.properties()
+    again = calls_of(lambda: [each.properties() for each in settings])
+    assert again < MOST_AGAIN * calls_of(lambda: [each.table.values_of(each) for each in settings])
 
 
 def test_what_is_of_one_guest_only_is_its_own() -> None:
