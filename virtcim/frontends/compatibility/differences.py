@@ -272,6 +272,15 @@ _MIGRATIONS = "VirtualSystemMigrationService"
 
 MIGRATION = Difference(
     section="Migration",
+    refusals={
+        (_MIGRATIONS, method): {1: _fail("Failed to construct a valid libvirt URI")}
+        for method in (
+            "checkvirtualsystemismigratabletohost",
+            "checkvirtualsystemismigratabletosystem",
+            "migratevirtualsystemtohost",
+            "migratevirtualsystemtosystem",
+        )
+    },
     jobs=frozenset({(_MIGRATIONS, "migratevirtualsystemtohost"), (_MIGRATIONS, "migratevirtualsystemtosystem")}),
 )
 

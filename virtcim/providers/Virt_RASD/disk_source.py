@@ -40,10 +40,10 @@ _POOL_PREFIX = "DiskPool/"
 _ALL_POOLS = "0"
 _CHARACTER_DEVICE = "vhostvdpa"
 """The type of a disk that is a device of vDPA: a character device of the host, other than all others."""
-_DRIVES = frozenset({"file", "block", "volume"})
-"""The types of disks that libvirt takes without a source."""
 _DISKS = {"file": "source_file", "block": "source_dev", "dir": "source_dir", _CHARACTER_DEVICE: "source_dev"}
 """By the type of a disk, the field that says where it is."""
+_DRIVES = frozenset({"file", "block", "volume"})
+"""The types of disks that libvirt takes without a source."""
 _LENT = {
     "mount": "source_dir",
     "bind": "source_dir",
@@ -80,8 +80,10 @@ def write_source(draft: Draft, _value: object) -> None:
     """Address, PoolID and HostResource together."""
     path = _path(draft.given)
     if isinstance(draft.base, Filesystem):
+        _check_target_directory(draft)
         _write_directory(draft, path)
         return
+    _check_target_name(draft)
     pool = _pool(draft, path)
     if path is None:
         if pool is not None and not draft.is_new:
@@ -114,17 +116,14 @@ def write_capacity(draft: Draft, value: int) -> None:
 def finish_disk(draft: Draft) -> None:
     """Check a new disk as a whole, and fill in what was left open."""
     if isinstance(draft.base, Filesystem):
-        if not draft.now("target_dir"):
-            raise ValueRefusedError("Missing `MountPoint' field")
+        _check_target_directory(draft)
         if draft.now("type") is None:
             raise ValueRefusedError("Missing `Address' field")
         if draft.now("type") == RAM and draft.now("source_usage") is None:
             raise ValueRefusedError("Missing `VirtualQuantity' field")
         return
-    target = draft.now("target_dev")
-    if not target:
-        raise ValueRefusedError("Missing `VirtualDevice' property")
-    check_target(draft, target)
+    _check_target_name(draft)
+    check_target(draft, draft.now("target_dev"))
     if draft.now("device") is None:
         draft.put("device", "disk")
     if draft.now("type") is None:
@@ -133,6 +132,16 @@ def finish_disk(draft: Draft) -> None:
         draft.put("type", "file")
     if draft.now("driver_type") is not None and draft.now("driver_name") is None:
         draft.put("driver_name", "qemu")
+
+
+def _check_target_directory(draft: Draft) -> None:
+    if not (draft.now("target_dir") or draft.given.get("MountPoint")):
+        raise ValueRefusedError("Missing `MountPoint' field")
+
+
+def _check_target_name(draft: Draft) -> None:
+    if not draft.now("target_dev"):
+        raise ValueRefusedError("Missing `VirtualDevice' property")
 
 
 def check_target(draft: Draft, target: str) -> None:

@@ -171,6 +171,8 @@ def _guest(service: MigrationService, path: object) -> Guest:
     is_system = base_of(path.class_name).lower() == "computersystem"
     is_own = is_of_platform(path.class_name, service.platform.prefix)
     namespace = (path.namespace or service.namespace).strip("/").lower()
+    named = str(keys.get("creationclassname") or path.class_name)
+    is_own = is_own and named.lower() == path.class_name.lower()
     if not is_system or not is_own or namespace != service.namespace.lower():
         raise CIMError(Status.FAILED, "Invalid REF in ComputerSystem")
     guest = guest_named(service.site, service.platform, str(keys["name"]))
