@@ -271,3 +271,20 @@ def test_pools_networks_and_volumes(often_served: tuple[Server, Listener], libvi
     libvirtd.virsh("net-undefine", "told")
     told.wait(is_about("NetworkPool", DELETED, InstanceID="NetworkPool/told"))
     check_order(told)
+
+
+def test_a_pool_that_comes_with_volumes(
+    often_served: tuple[Server, Listener], libvirtd: Libvirtd, tmp_path: Path
+) -> None:
+    """They are listed after the pool was told of, and each change begins where the one before ended."""
+    told = Told(often_served[1])
+    (tmp_path / "one").write_bytes(bytes(512))
+    libvirtd.virsh("pool-create-as", "full", "dir", "--target", str(tmp_path))
+    try:
+        told.wait(is_about("StorageVolume", CREATED, DeviceID="full/one"))
+        libvirtd.virsh("vol-create-as", "full", "two", "1M")
+        told.wait(is_about("StorageVolume", CREATED, DeviceID="full/two"))
+    finally:
+        libvirtd.virsh("pool-destroy", "full")
+    told.wait(is_about("StorageVolume", DELETED, DeviceID="full/one"))
+    check_changes(each for each in told.indications if "full" in each["SourceInstanceModelPath"])

@@ -17,7 +17,7 @@ from virtcim.libhelper.inventory.parts import PartKind
 from virtcim.libhelper.inventory.records import Document, Domain, Part, Record
 from virtcim.libhelper.states import DomainState
 
-__all__ = ["KIND_NAMES", "KeptPart", "KeptRecord", "pack", "unpack"]
+__all__ = ["KIND_NAMES", "KeptPart", "KeptRecord", "are_listed", "pack", "unpack"]
 
 KIND_NAMES: Mapping[type[Record], str] = {kind.record: kind.name for kind in KINDS.values()}
 """What the inventory calls a kind of records."""
@@ -100,6 +100,11 @@ def pack(record: Record) -> KeptRecord:
         parts={name: tuple(_kept_part(part) for part in parts) for name, parts in record.parts.items()},
         **of_domain,
     )
+
+
+def are_listed(record: Record) -> bool:
+    """Whether all parts of a record have been listed."""
+    return all(part.name in record.parts for part in KINDS[KIND_NAMES[type(record)]].parts)
 
 
 def unpack(kept: KeptRecord) -> Record:

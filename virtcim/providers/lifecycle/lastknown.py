@@ -146,16 +146,20 @@ def _empty(table: Table[AnyKept]) -> None:
         table.remove(key)
 
 
-def comparable(before: AnyRecord, after: AnyRecord) -> tuple[AnyRecord, AnyRecord]:
+def comparable(before: AnyRecord, after: AnyRecord, are_parts_new: bool = False) -> tuple[AnyRecord, AnyRecord]:
     """Give two records of one object such that only what is known of both can differ.
 
     Parts that were not listed yet, disks that were not measured yet, and the time of a change that nobody saw are what
     they are in the other record.
+
+    Parameters:
+        are_parts_new: whether the parts that the earlier record does not have were not there before: the object itself
+            was not.
     """
     parts = {**before.parts, **after.parts}
     if after.parts.keys() != parts.keys():
         after = replace(after, parts=parts)
-    if before.parts.keys() != parts.keys():
+    if before.parts.keys() != parts.keys() and not are_parts_new:
         before = replace(before, parts={**after.parts, **before.parts})
     if isinstance(before, Domain) and isinstance(after, Domain):
         changes: dict[str, object] = {}

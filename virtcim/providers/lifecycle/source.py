@@ -11,7 +11,7 @@ from itertools import chain, count
 from typing import TYPE_CHECKING
 
 from virtcim.libhelper.events import Event
-from virtcim.libhelper.inventory.kept import KIND_NAMES
+from virtcim.libhelper.inventory.kept import KIND_NAMES, are_listed
 from virtcim.libhelper.inventory.records import Change, Host, NodeDevice, Pool, Record
 from virtcim.libhelper.troubles import Trouble, trouble_of
 from virtcim.providers.base import Element, class_of
@@ -96,6 +96,8 @@ class LifecycleSource(ChangeSource):
         self._awaited: set[str] = set()
         self._lost: set[str] = set()
         self._settled: set[tuple[str, type[Record]]] = set()
+        # What was told of as new before its parts were listed, which are then new as well.
+        self._unlisted: set[RecordKey] = set()
         # What has been read of each hypervisor: before, links to it could not be known.
         self._read: dict[str, set[type[Record]]] = {}
         self.names = _names_told(site.platforms, types, self._links.class_names)
@@ -244,13 +246,26 @@ class LifecycleSource(ChangeSource):
         if before is after:
             return
         if (key.uri, key.kind) in self._settled:
-            old, new = comparable(before, after) if before is not None and after is not None else (before, after)
+            old, new = self._comparable(key, before, after)
             if old is None or new is None or not is_same(old, new):
                 self._hand_on(self._instance_changes(old, new), time)
             self._look_at_room(old, new, time)
             after = new
         # Only now: what ends in between is found again at the next start.
         self._known.put(key, after)
+
+    def _comparable(
+        self, key: RecordKey, before: Record | None, after: Record | None
+    ) -> tuple[Record | None, Record | None]:
+        """Give what was told of an object last, and what it is now, such that only what is known of both differs."""
+        are_parts_new = key in self._unlisted
+        if after is None or are_listed(after):
+            self._unlisted.discard(key)
+        elif before is None:
+            self._unlisted.add(key)
+        if before is None or after is None:
+            return before, after
+        return comparable(before, after, are_parts_new)
 
     def _instance_changes(self, before: Record | None, after: Record | None) -> Iterator[InstanceChange]:
         if self._listener is not None and self._is_heard:
