@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 import signal
 import sqlite3
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+import pywbem
 
 from tests.bed import Libvirtd, Server, wait_until
 from tests.bed.listener import Listener, new_manager, subscribe
@@ -19,14 +23,23 @@ QUERIES = (
     "SELECT * FROM CIM_InstDeletion WHERE SourceInstance ISA CIM_ComputerSystem",
     "SELECT * FROM CIM_AlertIndication",
 )
+CHANGES = ("CIM_InstCreation", "CIM_InstModification", "CIM_InstDeletion")
 GAP = "VIRT0012"
+COMPLETED = 7
+RETENTION = 5
+"""Seconds from the end of a job to its removal."""
 
 
 def queued(server: Server) -> int:
     """How many indications wait in the journal."""
+    return sum(len(each["numbers"]) for each in kept(server, "receivers of queued indication"))
+
+
+def kept(server: Server, collection: str) -> list[Any]:
+    """The records of a table that are on disk."""
     with sqlite3.connect(f"file:{server.state_dir}/state.sqlite?mode=ro", uri=True) as database:
-        rows = database.execute("SELECT value FROM record WHERE collection = 'receivers of queued indication'")
-        return sum(len(json.loads(value)["numbers"]) for (value,) in rows)
+        rows = database.execute("SELECT value FROM record WHERE collection = ?", (collection,))
+        return [json.loads(value) for (value,) in rows]
 
 
 def short(indication: Any) -> tuple[Any, ...]:
@@ -76,3 +89,26 @@ def test_what_was_queued_comes_first_and_then_the_difference(
     assert [each["SequenceNumber"] for each in received] == [0, 1, 0, 1, 2, 3]
     difference = next(each for each in received[3:] if short(each)[:2] == (modified, "kept"))
     assert difference["PreviousInstance"]["EnabledState"] == ENABLED
+
+
+def test_the_end_of_a_job_while_no_server_is_there(
+    libvirtd: Libvirtd, serve: Callable[..., Server], tmp_path: Path
+) -> None:
+    """Its time comes before the next start, or the first look at it: it was removed all the same."""
+    server = serve(libvirtd.uri(), config=f"[providers.jobs]\ngrace = 0\nretention = {RETENTION}\n")
+    with Listener() as listener, server.pywbem() as connection:
+        jobs = [f"SELECT * FROM {each} WHERE SourceInstance ISA CIM_ConcreteJob" for each in CHANGES]
+        subscribe(new_manager(), server, listener.url, jobs)
+        (service,) = connection.EnumerateInstanceNames("KVM_ResourcePoolConfigurationService")
+        setting = pywbem.CIMInstance(
+            "KVM_DiskPoolResourceAllocationSettingData", {"Type": pywbem.Uint16(1), "Path": str(tmp_path)}
+        )
+        connection.InvokeMethod("CreateChildResourcePool", service, ElementName="ended", Settings=[setting])
+        listener.wait(lambda each: each["SourceInstance"]["JobState"] == COMPLETED)
+        libvirtd.virsh("pool-destroy", "ended")
+        libvirtd.virsh("pool-undefine", "ended")
+        wait_until(lambda: [each["state"] for each in kept(server, "job")] == [COMPLETED])
+        server.stop(signal.SIGKILL)
+        time.sleep(RETENTION)
+        server.start()
+        listener.wait(lambda each: "Deletion" in each.classname)

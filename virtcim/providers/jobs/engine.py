@@ -177,12 +177,14 @@ class Jobs:
         self._waiting: deque[Job] = deque()
         self._running: set[Job] = set()
         self._orphans: list[Job] = []
+        self._earlier: dict[str, JobRecord] = {}
         self._adopting = adopting
         self._closing = False
         self._remover: threading.Thread | None = None
         with self._lock:
             records = [] if self._table is None else [record for _, record in self._table.items()]
             for record in sorted(records, key=lambda record: record.submitted):
+                self._earlier[record.instance_id] = record
                 self._take_up(record)
             self._watch_removals()
 
@@ -221,6 +223,17 @@ class Jobs:
             self._remove_expired()
             records = ((job, job.record) for job in self._jobs.values())
             return [job for job, record in records if record.prefix == prefix and record.namespace == namespace]
+
+    def take_earlier(self, prefix: str, namespace: str) -> list[JobRecord]:
+        """Hand over, once, what an earlier run of the server left of the jobs of a platform in a namespace.
+
+        Since then they may have ended, or been removed, before anybody listened.
+        """
+        with self._lock:
+            taken = [each for each in self._earlier.values() if each.prefix == prefix and each.namespace == namespace]
+            for each in taken:
+                del self._earlier[each.instance_id]
+            return taken
 
     def children(self, instance_id: str) -> list[Job]:
         """The jobs that the work of a job has begun, those that were made first in front."""

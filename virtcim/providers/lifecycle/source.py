@@ -116,11 +116,19 @@ class LifecycleSource(ChangeSource):
             self._known.forget()
         self._links.want(listener.wants)
         self.site.jobs.listeners.append(self._on_job)
-        jobs = [
-            job for platform in self.site.platforms for job in self.site.jobs.all(platform.prefix, self.site.namespace)
-        ]
-        self._known_jobs.update((job.record.instance_id, job.record) for job in jobs)
+        self._take_stock_of_jobs()
         self.site.follow(self._attach)
+
+    def _take_stock_of_jobs(self) -> None:
+        """Compare the jobs with what an earlier run of the server left of them."""
+        jobs, namespace = self.site.jobs, self.site.namespace
+        prefixes = [platform.prefix for platform in self.site.platforms]
+        now = {job.record.instance_id: job.record for prefix in prefixes for job in jobs.all(prefix, namespace)}
+        earlier = {each.instance_id: each for prefix in prefixes for each in jobs.take_earlier(prefix, namespace)}
+        self._known_jobs = {**now, **earlier}
+        for instance_id, before in earlier.items():
+            if now.get(instance_id) is not before:
+                self._put(("job", instance_id), partial(self._tell_job_now, instance_id), datetime.now(UTC))
 
     def stop(self) -> None:
         self._stopped = True
@@ -296,6 +304,11 @@ class LifecycleSource(ChangeSource):
             changes = job_changes(self.site, self._job_types, before, after, self._listener.wants)
             old, new = (job_elements(self.site, self._job_types, each) for each in (before, after))
             self._hand_on(chain(changes, self._links.of_elements(old, new)), time)
+
+    def _tell_job_now(self, instance_id: str, time: datetime) -> None:
+        """Tell what a job is now."""
+        job = self.site.jobs.find(instance_id)
+        self._tell_job(instance_id, None if job is None else job.record, time)
 
     def _tell_trouble(self, hypervisor: Hypervisor, event: Event, trouble: Trouble, _time: datetime) -> None:
         self._tell_alert(lambda: trouble_alert(self.site, hypervisor, event, trouble))
