@@ -104,6 +104,9 @@ class RecordedInventory:
     def wait_for(self, predicate: Callable[[Any], bool], timeout: float) -> bool:
         return predicate(self)
 
+    def refresh(self, uuid: str) -> Domain | None:
+        return self.domain_by_uuid(uuid)
+
 
 @dataclass
 class RecordedMetrics:

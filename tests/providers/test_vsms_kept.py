@@ -23,6 +23,7 @@ from virtcim.providers.Virt_RASD import settings_of
 from virtcim.providers.Virt_VSSD import VirtualSystemSettingData
 
 NAME = "kept"
+DISABLED = 3
 SERVICE = "KVM_VirtualSystemManagementService"
 RASD = "ResourceAllocationSettingData"
 
@@ -809,6 +810,23 @@ def test_the_name_of_a_guest_that_is_gone_can_be_taken_before_its_end_is_told(
     assert site.call("DefineSystem", SystemSettings=system, ResourceSettings=[memory]) == 0
     with pytest.raises(CIMError, match="already"):
         site.call("DefineSystem", SystemSettings=system, ResourceSettings=[memory])
+
+
+def test_a_state_that_libvirt_refuses_leaves_the_one_that_is_there_to_be_seen(
+    site: Stopped, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.put()
+    site.start()
+    hold_events_back(site.hypervisor, monkeypatch)
+    site.daemon.virsh("destroy", NAME)
+    system, running = "KVM_ComputerSystem", 2
+    assert site.guest(NAME)["EnabledState"] != DISABLED
+    keys = {"CreationClassName": system, "Name": NAME}
+    answer = site.providers[system].invoke_method(
+        system, keys, "RequestStateChange", {"RequestedState": running}, CONTEXT
+    )
+    assert outcome(answer).return_value != 0
+    assert site.guest(NAME)["EnabledState"] == DISABLED
 
 
 NUMA = "<cpu><numa><cell id='0' cpus='0-1' memory='33333'/><cell id='1' memory='32203'/></numa></cpu>"

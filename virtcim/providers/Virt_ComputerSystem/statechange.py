@@ -104,6 +104,8 @@ def _change(guest: Guest, target: RequestedState, way: Transition, limit: float 
             done = _carry_out(guest, way, limit, work)
     except LibvirtError as error:
         requested.put_back(guest.domain, target, before)
+        # A start that fails was seen to begin, and a state that is refused was perhaps not the one that is shown.
+        guest.hypervisor.inventory.refresh(guest.domain.uuid)
         code = _return_code(error)
         if code is None:
             raise guest_failure(way.failure, error) from error
