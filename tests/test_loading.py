@@ -28,6 +28,7 @@ sys.exit(main())
 RARE = {
     "the grammars of filters and of MOF": {"lark"},
     "certificates, which are made once": {"cryptography"},
+    "passwords that are not of bcrypt": {"passlib", "configparser"},
     "figures, where nobody looks at them": {"prometheus_client", "http.server", "wsgiref"},
     "queues and sockets of logging": {"logging.handlers"},
     "units that clients name": {"fractions", "decimal"},

@@ -173,6 +173,33 @@ def test_htpasswd(tmp_path: Path, scheme: str) -> None:
     assert not verifier.verify("anna", "geheim")
 
 
+def test_htpasswd_takes_what_apache_takes(tmp_path: Path) -> None:
+    path = tmp_path / "htpasswd"
+    long = "x" * 100
+    # Of one user twice the first line holds; bits that bcrypt does not use are of no matter, nor is who wrote it.
+    odd = bcrypt.using(rounds=4).hash("odd")
+    odd = odd[:28] + chr(ord(odd[28]) + 1) + odd[29:]
+    path.write_text(
+        "# who may ask\n\n"
+        f"anna:{bcrypt.using(rounds=4, ident='2y').hash('first')}\nanna:{bcrypt.using(rounds=4).hash('second')}\n"
+        f"long:{bcrypt.using(rounds=4, ident='2a').hash(long[:72])}\r\n  # nobody\n"
+        f"odd:{odd}\nother:{sha512_crypt.using(rounds=1000).hash('other')}\n"
+    )
+    verifier = Htpasswd(path)
+    good = {"anna": "first", "long": long, "odd": "odd", "other": "other"}
+    for user in good:
+        assert {given for given in (*good.values(), "second", "") if verifier.verify(user, given)} == {good[user]}
+    assert not verifier.verify("# who may ask", "first")
+
+
+@pytest.mark.parametrize("line", ["anna", "anna:a:b"])
+def test_what_is_no_htpasswd_is_told_by_its_line(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "htpasswd"
+    path.write_text(f"berta:x\n{line}\n")
+    with pytest.raises(ValueError, match=f"{path}: line 2 .*; expected lines USER:HASH"):
+        Htpasswd(path).load()
+
+
 def test_an_unknown_user_costs_as_much_as_a_known_one(tmp_path: Path) -> None:
     """The time of the answer would tell which users there are."""
     path = tmp_path / "htpasswd"
@@ -191,8 +218,8 @@ def test_an_unknown_user_costs_as_much_as_a_known_one(tmp_path: Path) -> None:
 def test_schemes_give_way_to_other_threads(tmp_path: Path) -> None:
     """The C library's own keep the interpreter's lock until they are done."""
     path = tmp_path / "htpasswd"
-    path.write_text("")
-    assert not Htpasswd(path).verify("anna", "geheim")
+    path.write_text(f"anna:{sha256_crypt.using(rounds=1000).hash('geheim')}\n")
+    assert Htpasswd(path).verify("anna", "geheim")
     assert [each.get_backend() for each in (sha256_crypt, sha512_crypt)] == ["builtin", "builtin"]
 
 

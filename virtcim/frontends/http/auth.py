@@ -17,18 +17,15 @@ import secrets
 import time
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from virtcim.cimom import audit
 from virtcim.cimom.capabilities import Authentication
 from virtcim.cimom.principals import NOBODY, Mechanism, Principal, system_groups
+from virtcim.frontends.http.htpasswd import is_password, read_hashes
 from virtcim.frontends.http.stamps import stamp_of, stamps_of
 from virtcim.frontends.http.workers import WorkerPool
-
-if TYPE_CHECKING:
-    from passlib.apache import HtpasswdFile
 
 __all__ = [
     "AuthenticationBusy",
@@ -186,39 +183,28 @@ class Htpasswd(_File):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self._loaded: tuple[object, HtpasswdFile] | None = None
+        self._loaded: tuple[object, Mapping[bytes, bytes]] | None = None
 
-    def load(self) -> HtpasswdFile:
-        """Read the file, if it changed.  Raises OSError or ValueError when it cannot be read or is none."""
+    def load(self) -> Mapping[bytes, bytes]:
+        """Read the hashes by user, if the file changed.  Raises OSError or ValueError when it cannot be read or is
+        none."""
         stamp = self.stamp()
         loaded = self._loaded
         if loaded is None or loaded[0] != stamp:
-            # Here: it loads every scheme, and other files need none.
-            from passlib.apache import HtpasswdFile
-            from passlib.hash import sha256_crypt, sha512_crypt
-
-            for each in (sha256_crypt, sha512_crypt):
-                # The C library's own is one call, which takes half a second of the interpreter's lock.
-                each.set_backend("builtin")
-            try:
-                loaded = self._loaded = stamp, HtpasswdFile(str(self.path))
-            except ValueError as error:
-                raise ValueError(f"{self.path}: {error}; expected lines USER:HASH, as of htpasswd -B") from error
+            loaded = self._loaded = stamp, read_hashes(self.path)
         return loaded[1]
 
     def verify(self, user: str, password: str) -> bool:
         try:
-            users = self.load()
-            known = users.check_password(user, password)
+            hashes = self.load()
+            known = hashes.get(user.encode())
+            # An unknown user takes as long as a known one, whose scheme the administrator has chosen.
+            hashed = next(iter(hashes.values()), None) if known is None else known
+            good = hashed is not None and is_password(password, hashed)
         except (OSError, ValueError, TypeError) as exc:
             log.error("Password file: %s", exc)
             return False
-        if known is None:
-            # An unknown user takes as long as a known one, whose scheme the administrator has chosen.
-            hashes = [users.get_hash(each) for each in users.users()]
-            if hashes:
-                users.context.verify(password, hashes[0])
-        return bool(known)
+        return good and known is not None
 
 
 class Pam(Verifier):
