@@ -167,6 +167,14 @@ def test_null_properties_are_shared(classes: ClassStore) -> None:
         assert not faults(b"".join(document))
 
 
+@pytest.mark.parametrize("options", [TableOptions(), TableOptions(class_origin=True)])
+def test_what_classes_inherit_has_one_line(classes: ClassStore, options: TableOptions) -> None:
+    encoder = Encoder(classes, "root/toy", "h")
+    above, below = (encoder.table(name, options).lines for name in ("Toy_System", "Toy_SpecialSystem"))
+    assert len(below) > len(above) > 20
+    assert {id(line) for line in above} <= {id(line) for line in below}
+
+
 def test_an_embedded_instance_is_written_once_at_a_revision(server: RunningServer) -> None:
     computed = []
 

@@ -50,6 +50,9 @@ _SCOPES = ("CLASS", "ASSOCIATION", "REFERENCE", "PROPERTY", "METHOD", "PARAMETER
 
 Write = Callable[[Any], str]
 
+Line = tuple[str, str, str, Write, str]
+"""Of a property: its name, the element when NULL, the start, the function for the value, the end."""
+
 
 class EncodedReference(str):
     """A reference value that is encoded already: a LOCALINSTANCEPATH element."""
@@ -144,12 +147,12 @@ class Table:
 
     Attributes:
         class_name: the class.
-        lines: for each property: name, the element when NULL, the start, the function for the value, the end.
+        lines: of all properties, in the order of the class.
     """
 
     __slots__ = ("_ends", "_indices", "_orders", "_starts", "_usual", "class_name", "head", "lines")
 
-    def __init__(self, class_name: str, lines: tuple[tuple[str, str, str, Write, str], ...]) -> None:
+    def __init__(self, class_name: str, lines: tuple[Line, ...]) -> None:
         self.class_name = class_name
         self.head = f'<INSTANCE CLASSNAME="{attribute(class_name)}">'
         self.lines = lines
@@ -302,6 +305,7 @@ class Encoder:
         self.namespace = namespace
         self._host = host
         self._tables: OrderedDict[tuple[str, TableOptions], Table] = OrderedDict()
+        self._lines: dict[tuple[str, str | None], Line] = {}
         self._key_lines = lru_cache(maxsize=None)(self._made_key_lines)
         self.name_frame = lru_cache(maxsize=None)(self._name_frame)
         self.local_namespace = lru_cache(maxsize=64)(self._local_namespace)
@@ -335,9 +339,15 @@ class Encoder:
             # A client takes EmbeddedObject for the promise of a value.
             _, null_attributes = _property_tag(each, origin, plain=True)
             start, end, write = self._value(each)
-            lines.append(
-                (each.name, f"<{tag}{null_attributes}></{tag}>", f"<{tag}{attributes}>{start}", write, f"{end}</{tag}>")
+            line = (
+                each.name,
+                f"<{tag}{null_attributes}></{tag}>",
+                f"<{tag}{attributes}>{start}",
+                write,
+                f"{end}</{tag}>",
             )
+            # Most properties are inherited, and one line serves all classes that have them.
+            lines.append(self._lines.setdefault((line[2], each.embedded_object), line))
         return Table(declaration.name, tuple(lines))
 
     def _value(self, declared: PropertyDeclaration | ParameterDeclaration) -> tuple[str, str, Write]:
