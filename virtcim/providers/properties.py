@@ -178,8 +178,10 @@ class PropertyTable(Mapping[str, Property[Handle]]):
 
     def some_of(self, handle: Handle, names: Iterable[str]) -> dict[str, CIMValue]:
         """Some properties of one instance, NULL or not."""
-        properties = self._properties
-        return {name: properties[name].get(handle) for name in names}
+        found: dict[str, CIMValue] = {}
+        for name in names:
+            found[name] = self._properties[name].get(handle)
+        return found
 
     def values_of(self, handle: Handle) -> dict[str, CIMValue]:
         """All properties of one instance that are not NULL."""
