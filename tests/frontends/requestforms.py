@@ -33,12 +33,14 @@ class Guest:
         prefix: of the platform's classes.
         name: of a guest of it.
         pool: the name of a storage pool.
+        port: of the server.
     """
 
     client: Any
     prefix: str
     name: str
     pool: str
+    port: int
 
     def path(self, base: str, **keys: str) -> pywbem.CIMInstanceName:
         return pywbem.CIMInstanceName(f"{self.prefix}_{base}", keys, namespace="root/virt")
@@ -53,6 +55,12 @@ class Guest:
     def mof(self, base: str, text: str = "") -> str:
         """An embedded instance, as those scripts write it."""
         return f"instance of {self.prefix}_{base} {{ {text} }};"
+
+    def remove_others(self) -> None:
+        """Remove the guests that a form has made."""
+        for each in self.client.EnumerateInstanceNames(f"{self.prefix}_ComputerSystem"):
+            if each["Name"] != self.name:
+                self.manage("DestroySystem", AffectedSystem=each)
 
     def get(self, path: pywbem.CIMInstanceName) -> Any:
         return self.client.GetInstance(path)
@@ -500,6 +508,14 @@ def _definitions() -> Iterator[Form]:
         f"{error}Resource type not supported on this platform",
         Instead("consoles of containers", 0, "0"),
         of=("LXC",),
+    )
+    yield Form(
+        "a guest that is not fully virtual",
+        lambda g: g.define(g.memory, system=f"{_named('new')} IsFullVirt = false;"),
+        0,
+        "0",
+        Instead("IsFullVirt false", FAILED, "SystemSettings Error: Invalid value for IsFullVirt"),
+        of=("KVM",),
     )
     yield Form(
         "a guest without a name",

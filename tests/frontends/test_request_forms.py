@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 
 import pytest
 import pywbem
+from _pytest.mark import ParameterSet
 
 from tests.bed import Libvirtd, Server, container_root, container_xml
+from tests.cimom.harness import RawClient
 from tests.frontends.requestforms import EVERYWHERE, FORMS, Form, Guest
+from tests.frontends.wireforms import WIRE_FORMS, WireForm
+from tests.xpath import nodes
 
 DROP_IN = "[compatibility]\nlibvirt_cim = true\n"
 PAGE = Path(__file__).parents[2] / "docs" / "compatibility.md"
 POOL = "<pool type='dir'><name>{0.name}</name><target><path>{0}</path></target></pool>"
 
-ASKED = [
-    pytest.param(prefix, form, marks=pytest.mark.lxc if prefix == "LXC" else (), id=f"{prefix}: {form.name}")
-    for prefix in EVERYWHERE
-    for form in FORMS
-    if prefix in form.of
-]
+
+def asked(forms: Iterable[Form | WireForm]) -> list[ParameterSet]:
+    """Each form with each platform that is asked it."""
+    return [
+        pytest.param(prefix, form, marks=pytest.mark.lxc if prefix == "LXC" else (), id=f"{prefix}: {form.name}")
+        for prefix in EVERYWHERE
+        for form in forms
+        if prefix in getattr(form, "of", EVERYWHERE)
+    ]
 
 
 @contextmanager
@@ -53,8 +60,8 @@ def modes(request: pytest.FixtureRequest) -> Iterator[Callable[[str], tuple[Gues
         @cache
         def begin(prefix: str) -> tuple[Guest, Guest]:
             uri, name, pool = stack.enter_context(host_of(prefix, request))
-            servers = [stack.enter_context(Server(uri, config=text)) for text in ("", DROP_IN)]
-            true, drop_in = (Guest(each.pywbem(), prefix, name, pool) for each in servers)
+            servers = [stack.enter_context(Server(uri, auth="none", config=text)) for text in ("", DROP_IN)]
+            true, drop_in = (Guest(each.pywbem(), prefix, name, pool, each.port) for each in servers)
             return true, drop_in
 
         yield begin
@@ -66,14 +73,12 @@ def answer_of(form: Form, guest: Guest) -> tuple[int, str]:
         value = form.ask(guest)
     except pywbem.CIMError as error:
         return int(error.status_code), str(error.status_description)
-    for each in guest.client.EnumerateInstanceNames(f"{guest.prefix}_ComputerSystem"):
-        if each["Name"] != guest.name:
-            guest.manage("DestroySystem", AffectedSystem=each)
+    guest.remove_others()
     return 0, str(value)
 
 
 @pytest.mark.parametrize("is_drop_in", [False, True], ids=["true form", "drop-in"])
-@pytest.mark.parametrize(("prefix", "form"), ASKED)
+@pytest.mark.parametrize(("prefix", "form"), asked(FORMS))
 def test_an_answer_is_that_of_libvirt_cim_or_listed(
     modes: Callable[[str], tuple[Guest, Guest]], prefix: str, form: Form, is_drop_in: bool
 ) -> None:
@@ -83,3 +88,20 @@ def test_an_answer_is_that_of_libvirt_cim_or_listed(
     assert (status, text[: len(expected.text)]) == (expected.status, expected.text), text
     if instead is not None:
         assert any(instead.listed in line for line in PAGE.read_text().splitlines() if line.startswith("|"))
+
+
+@pytest.mark.parametrize("is_drop_in", [False, True], ids=["true form", "drop-in"])
+@pytest.mark.parametrize(("prefix", "form"), asked(WIRE_FORMS))
+def test_a_request_is_taken_as_each_client_writes_it(
+    modes: Callable[[str], tuple[Guest, Guest]], prefix: str, form: WireForm, is_drop_in: bool
+) -> None:
+    guest = modes(prefix)[is_drop_in]
+    named = {"space": "root%2Fvirt", "class": f"{prefix}_ComputerSystem", "name": guest.name}
+    headers = {name: text and text.format(**named) for name, text in form.headers.items()}
+    with RawClient(guest.port) as client:
+        answer = client.post(form.body(prefix, guest.name), headers)
+    assert answer.status == 200, answer.headers.get("cimerror")
+    other = form.drop_in_status
+    assert answer.cim_status == (other if is_drop_in and other is not None else form.status), answer.description
+    assert nodes(answer.xml, form.found)
+    guest.remove_others()
