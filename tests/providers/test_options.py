@@ -123,6 +123,21 @@ def test_what_is_no_number_is_refused(number: str) -> None:
         changed(domain_xml("guest", SOUND), "Audio", "sound:0", Options=[f"codec[{number}]/@type=micro"])
 
 
+def test_each_of_several_ciphers_is_told() -> None:
+    ciphers = "<keywrap><cipher name='aes' state='off'/><cipher name='dea' state='on'/></keywrap>"
+    config = DomainConfig.parse(f"<domain>{ciphers}</domain>")
+    (declared,) = options_of(VirtualSystemSettingData.table)
+    texts = declared.get(handle(config))
+    assert texts == [
+        "keywrap/cipher[1]/@name=aes",
+        "keywrap/cipher[1]/@state=off",
+        "keywrap/cipher[2]/@name=dea",
+        "keywrap/cipher[2]/@state=on",
+    ]
+    again = written(declared, DomainConfig.parse("<domain/>"), texts)
+    assert again == {"keywrap_ciphers": [{"name": "aes", "state": False}, {"name": "dea", "state": True}]}
+
+
 def test_what_others_say_of_an_element_stays() -> None:
     cells = "<cpu><numa><cell id='0' cpus='0' memory='1024' memAccess='shared'/></numa></cpu>"
     declared = VirtualSystemSettingData.table[OPTIONS]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.providers.poolhost import put_pool
 from tests.providers.recorded import RecordedHypervisor, Served, domain_xml, hypervisor, platform
 from tests.providers.test_vsms_edits import edit_of, served_file
-from virtcim.libhelper.documents.domain import Device, Disk, DomainConfig
+from virtcim.libhelper.documents.domain import Device, Disk, DomainConfig, MemoryDevice
 from virtcim.providers.drafts import ValueRefusedError
 from virtcim.providers.guest import ConfigurationKind
 from virtcim.providers.guests import all_guests
@@ -47,9 +47,9 @@ def added_device(kind: str, **properties: Any) -> Device:
     return added_device_on(kvm(), kind, properties)
 
 
-def added_device_on(host: RecordedHypervisor, kind: str, properties: Fields) -> Device:
-    """The same on a host."""
-    xml = domain_xml("guest")
+def added_device_on(host: RecordedHypervisor, kind: str, properties: Fields, rest: str = "") -> Device:
+    """The same on a host, in a guest of which more is said."""
+    xml = domain_xml("guest", rest=rest)
     host.put(xml)
     served = Served([(platform("KVM"), host)])
     (guest,) = all_guests(served.site, platform("KVM"))
@@ -545,6 +545,16 @@ def test_another_image_has_its_own_format() -> None:
     added = added_device("Disk", VirtualDevice="hdc", EmulatedType=1, Address="/srv/cd.iso")
     assert isinstance(added, Disk)
     assert added.driver_type == "raw"
+
+
+@pytest.mark.parametrize(("model", "cell"), [("dimm", 0), ("sgx-epc", None), ("virtio-pmem", None)])
+def test_memory_is_in_a_cell_where_it_has_to_be(model: str, cell: int | None) -> None:
+    cells = "<cpu><numa><cell id='0' cpus='0' memory='65536' unit='KiB'/></numa></cpu>"
+    added = added_device_on(
+        kvm(), "", {"ResourceType": 4, "ResourceSubType": model, "VirtualQuantity": 1 << 26}, rest=cells
+    )
+    assert isinstance(added, MemoryDevice)
+    assert (added.model, added.target_node) == (model, cell)
 
 
 def test_order_of_boot_is_of_one_sort() -> None:

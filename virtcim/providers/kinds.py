@@ -92,7 +92,7 @@ _OTHER, _PROCESSOR, _MEMORY, _ETHERNET, _DISK, _STORAGE_EXTENT, _GRAPHICS_CONTRO
 _PSEUDO_TERMINAL = 2
 """SourceType."""
 _DISPLAYS = frozenset({"vnc", "spice", "sdl", "rdp", "dbus", "egl-headless", "console"})
-_MODULES = frozenset({"dimm", "nvdimm", "virtio-mem", "virtio-pmem"})
+_MODULES = frozenset({"dimm", "nvdimm", "sgx-epc", "virtio-mem", "virtio-pmem"})
 
 
 def _console_port(console: Console, ordinal: int) -> int:

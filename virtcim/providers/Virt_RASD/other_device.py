@@ -99,6 +99,8 @@ SUB_TYPE_FIELDS = {
     "pstore": "backend",
 }
 """By XML element, the field that says which kind of it; `model` for all others."""
+_WITHOUT_CELL = frozenset({"virtio-pmem", "sgx-epc"})
+"""The models of memory modules that are in no NUMA cell, or need not be."""
 _ONLY_MADE = frozenset({"parallel", "hostdev", "lease"})
 """The elements whose kind makes them what they are."""
 _OF_A_SERVER = "ivshmem-doorbell"
@@ -179,7 +181,7 @@ def finish_other(draft: Draft) -> None:
             if draft.now("target_size") is None:
                 raise ValueRefusedError("Missing `VirtualQuantity' field in Memory RASD")
             draft.put("model", draft.now("model") or "dimm")
-            is_flat = draft.now("model") == "virtio-pmem" or not draft.context.config.cpu_numa_cells
+            is_flat = draft.now("model") in _WITHOUT_CELL or not draft.context.config.cpu_numa_cells
             if not is_flat and draft.now("target_node") is None:
                 draft.put("target_node", 0)
         case Serial() | Parallel():

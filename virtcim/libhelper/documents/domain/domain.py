@@ -137,14 +137,21 @@ class Resource(Mapped):
     resource_fibrechannel_appid = Text("resource/fibrechannel/@appid")
 
 
+class KeyCipher(Mapped):
+    """A `<cipher>` of `<keywrap>`: whether a guest on a mainframe may have its keys wrapped for it."""
+
+    tag = "cipher"
+    name = Text("@name")
+    state = OnOff("@state")
+
+
 class DevicesAndSecurity(Mapped):
     """`<devices>` and what stands after it: `<seclabel>`, `<keywrap>`, `<launchSecurity>`."""
 
     emulator = Text("devices/emulator")
     devices = Devices()
     seclabels = Items("seclabel", SecurityLabel)
-    keywrap_cipher_name = Text("keywrap/cipher/@name")
-    keywrap_cipher_state = OnOff("keywrap/cipher/@state")
+    keywrap_ciphers = Items("keywrap/cipher", KeyCipher)
     launch_security_type = Text("launchSecurity/@type")
     launch_security_kernel_hashes = YesNo("launchSecurity/@kernelHashes")
     launch_security_cbitpos = Int("launchSecurity/cbitpos")
