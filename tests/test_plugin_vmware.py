@@ -83,7 +83,7 @@ stop) grep -vxF "$2" $running > $running.new; mv $running.new $running;;
 esac
 """
 
-VMWARE = "#!/bin/sh\necho 'VMware Workstation 15.5.0 build-1'\n"
+VERSION = "#!/bin/sh\necho 'VMware {} 15.5.0 build-1'\n"
 
 GUEST = """\
 config.version = "8"
@@ -126,7 +126,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     programs, guest = host / "bin", host / "office"
     for directory in (programs, guest):
         directory.mkdir()
-    for name, text in {"vmrun": VMRUN.format(directory=host), "vmware": VMWARE}.items():
+    texts = {"vmrun": VMRUN.format(directory=host), "vmware": VERSION.format("Workstation")}
+    for name, text in {**texts, "vmplayer": VERSION.format("Player")}.items():
         (programs / name).write_text(text)
         (programs / name).chmod(0o755)
     (guest / "office.vmx").write_text(GUEST)
@@ -176,3 +177,13 @@ def test_its_guests_are_served_and_switched(server: Server, installed: Installed
         )
         wait_until(lambda state=state: ask.GetInstance(guest.path)["EnabledState"] == state)  # type: ignore[misc]
         assert f"{told} " in (installed.host / "log").read_text()
+
+
+def test_the_driver_decides_and_not_the_scheme(installed: Installed) -> None:
+    """The platform names `VMware`, which serves `vmwareplayer:///session` as well, and no URI with this scheme."""
+    config = '[platforms]\ndisabled = ["vmwarehosted"]\n'
+    with Server("vmwareplayer:///session", config=config, environment=installed.environment) as served:
+        ask = served.pywbem()
+        wait_until(
+            lambda: [each["Name"] for each in ask.EnumerateInstanceNames("Workstation_ComputerSystem")] == ["office"]
+        )
