@@ -510,6 +510,41 @@ def _definitions() -> Iterator[Form]:
         of=("LXC",),
     )
     yield Form(
+        "an address of IPv4 for IPv6 only",
+        lambda g: g.define_with("Graphics", 'ResourceSubType = "vnc"; Address = "127.0.0.1:-1"; IsIPv6Only = true;'),
+        0,
+        "0",
+        Instead("IsIPv6Only with an Address of IPv4", FAILED, f"{error}IsIPv6Only and Address", is_undone=True),
+        of=VIRTUAL,
+    )
+    yield Form(
+        "a network to come",
+        lambda g: g.define_with("Net", 'NetworkType = "network"; PoolID = "NetworkPool/to come";'),
+        0,
+        "0",
+    )
+    yield Form(
+        "a UUID that is a number",
+        lambda g: g.define(g.memory, system=f"{_named('new')} UUID = 1;"),
+        0,
+        "0",
+        Instead("UUID that is none", FAILED, "SystemSettings Error: Invalid value for UUID", is_undone=True),
+    )
+    yield Form(
+        "a property twice",
+        lambda g: g.define(g.memory, system=f"{_named('new')} AutoStart = 0; AutoStart = 1;"),
+        0,
+        "0",
+        Instead("a property twice in one instance", INVALID_PARAMETER),
+    )
+    yield Form(
+        "a pool that is none beside a path",
+        lambda g: g.define_with("Disk", 'VirtualDevice = "vda"; Address = "/a"; PoolID = "None";'),
+        0,
+        "0",
+        of=("Test",),
+    )
+    yield Form(
         "a guest that is not fully virtual",
         lambda g: g.define(g.memory, system=f"{_named('new')} IsFullVirt = false;"),
         0,
