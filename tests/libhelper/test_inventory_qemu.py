@@ -227,6 +227,29 @@ def test_a_stuck_guest_stalls_nobody(guests: Guests, libvirtd: Libvirtd, started
         asking.close()
 
 
+def test_a_guest_that_has_gone_is_not_measured(guests: Guests, libvirtd: Libvirtd) -> None:
+    """It may go before it is looked up, and after."""
+
+    class Late:
+        """A connection whose guest goes when it has been looked up."""
+
+        def __init__(self, connection: Any) -> None:
+            self._connection = connection
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._connection, name)
+
+        def lookupByUUIDString(self, uuid: str) -> Any:
+            found = self._connection.lookupByUUIDString(uuid)
+            libvirtd.virsh("undefine", uuid)
+            return found
+
+    uuid = libvirtd.virsh("domuuid", guests.baseline("passing")).strip()
+    with closing(libvirtd.connect()) as connection:
+        assert disks.disk_capacities(Late(connection), uuid, True, ["vda"]) is None
+        assert disks.disk_capacities(connection, uuid, True, ["vda"]) is None
+
+
 def test_reads_see_whole_records_while_everything_changes(
     guests: Guests, libvirtd: Libvirtd, started: Callable[..., Hypervisor]
 ) -> None:

@@ -1,6 +1,6 @@
 """How large the disks of a domain are, asked so that a guest that does not answer holds nobody up.
 
-Layer rule: imports libvirt and documents.
+Layer rule: imports libvirt, documents and errors.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 import libvirt
 
 from virtcim.libhelper.documents.domain import Disk
+from virtcim.libhelper.errors import look_up
 
 __all__ = ["Images", "disk_capacities", "images_of"]
 
@@ -53,12 +54,15 @@ def disk_capacities(
         targets: names of the disks' targets (`vda`).
 
     Returns:
-        bytes by target; a disk that libvirt cannot measure is left out.  None when the emulator is busy.
+        bytes by target; a disk that libvirt cannot measure is left out.  None when the emulator is busy, and of a
+        domain that has gone.
 
     Raises:
         libvirt.libvirtError: the domain cannot be looked up.
     """
-    domain = connection.lookupByUUIDString(uuid)
+    domain = look_up(connection.lookupByUUIDString, uuid)
+    if domain is None:
+        return None
     if active:
         try:
             return _running(connection, domain, frozenset(targets))
@@ -77,7 +81,10 @@ def _running(
     connection: libvirt.virConnect, domain: libvirt.virDomain, targets: frozenset[str]
 ) -> Mapping[str, int] | None:
     flags = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT | libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ENFORCE_STATS
-    ((_, values),) = connection.domainListGetStats([domain], libvirt.VIR_DOMAIN_STATS_BLOCK, flags)
+    # Of a guest that has gone there are none.
+    values = next(
+        (each for _, each in connection.domainListGetStats([domain], libvirt.VIR_DOMAIN_STATS_BLOCK, flags)), {}
+    )
     if "block.count" not in values:
         return None
     sizes = {}
