@@ -79,10 +79,10 @@ def _ipv4(given: GivenProperties, hypervisor: Hypervisor) -> NetworkIp:
         except ValueError:
             raise SettingsError(f"`Netmask' property is not a netmask: {netmask}") from None
     if given.has("IPRangeStart") and given.text("IPRangeStart") is None:
-        return NetworkIp(address=str(address), prefix=subnet.prefixlen)
+        return NetworkIp(address=str(address), netmask=str(subnet.netmask))
     first, last = _range(given, "IPRangeStart", "IPRangeEnd", subnet, address)
     ranges = () if first is None else (DhcpRange(start=first, end=last),)
-    return NetworkIp(address=str(address), prefix=subnet.prefixlen, dhcp_ranges=ranges)
+    return NetworkIp(address=str(address), netmask=str(subnet.netmask), dhcp_ranges=ranges)
 
 
 def _range(
