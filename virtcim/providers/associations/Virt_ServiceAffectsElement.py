@@ -21,7 +21,7 @@ from virtcim.providers.Virt_VirtualSystemManagementService import VirtualSystemM
 __all__ = ["console_redirection", "metric_collection", "pool_configuration", "system_management"]
 
 _OTHER, _MANAGES = 1, 5
-_REDIRECTED = (DisplayController, PointingDevice, Controller)
+_REDIRECTED = (PointingDevice, DisplayController, Controller)
 _REDIRECTION = PropertyTable(
     constant("ElementEffects", (_OTHER,), "always Other"),
     constant("OtherElementEffectsDescriptions", ("Console redirection",)),
@@ -36,8 +36,10 @@ def console_redirection(site: Site) -> Relation:
         return (ConsoleRedirectionService(host_of(element.guest)),)
 
     def elements(service: ConsoleRedirectionService) -> Iterable[Element]:
-        for guest in guests_on(site, service.host):
-            yield system_of(guest)
+        # In the order of libvirt-cim.
+        guests = tuple(guests_on(site, service.host))
+        yield from map(system_of, guests)
+        for guest in guests:
             for kind in _REDIRECTED:
                 yield from kind.made_from(guest)
 
