@@ -19,6 +19,7 @@ from tests.cmpi.broker import Broker
 from tests.conftest import Guests
 from tests.frontends.adapters import Adapter, CIMXMLAdapter, CMPIAdapter
 from tests.frontends.libvirtcim import ROWS, VIRT, Row, guest, path
+from tests.frontends.libvirtcimerrors import ERRORS
 from tests.providers.conftest import classes  # noqa: F401
 from tests.providers.migrationbed import COMPLETED, EXCEPTION, OFFLINE, RUNNING, begin_migration, guest_xml
 from tests.providers.poolhost import add_pools
@@ -49,7 +50,9 @@ from virtcim.providers.kinds import KINDS
 from virtcim.providers.settings import ProviderSettings
 from virtcim.providers.site import Site
 from virtcim.registration.catalog import build_catalog
+from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.registration.table import make_table
+from virtcim.libhelper.settings import HypervisorSettings
 from virtcim.schema.classes import ClassStore
 
 DROP_IN = CompatibilitySettings(libvirt_cim=True)
@@ -162,6 +165,43 @@ def test_the_differences_stand_in_the_order_of_the_page() -> None:
 @pytest.fixture
 def units(served: Served, classes: ClassStore) -> Iterator[Callable[..., tuple[str, ...]]]:  # noqa: F811
     """Tells in which units memory is shown by servers with the drop-in mode for some clients only."""
+REFUSING = """<node><domain type='test'><name>test</name><uuid>6695eb01-f6a4-8304-79aa-97f2502e193f</uuid>
+<memory>65536</memory><os><type>hvm</type></os></domain>
+<network><name>default</name><bridge name='virbr0'/><ip address='192.168.122.1' netmask='255.255.255.0'/></network>
+<pool type='dir'><name>default-pool</name><target><path>/default-pool</path></target></pool></node>"""
+
+
+@pytest.fixture(scope="module")
+def refusing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """libvirt's test driver, once as itself and once in the place of LXC, and a recorded host of KVM."""
+    node = tmp_path_factory.mktemp("refusing") / "node.xml"
+    node.write_text(REFUSING)
+    drivers = {prefix: Hypervisor(f"test://{node}", HypervisorSettings()) for prefix in ("Test", "LXC")}
+    for each in drivers.values():
+        each.start()
+        assert each.wait_ready(60)
+    wait_until(drivers["Test"].inventory.networks)
+    kvm = hypervisor("KVM")
+    kvm.put(domain_xml("web", WEB), active=True)
+    yield Served([(platform("KVM"), kvm), *((platform(prefix), each) for prefix, each in drivers.items())])
+    for each in drivers.values():
+        each.stop()
+
+
+@pytest.mark.parametrize("row", ERRORS, ids=[row.name for row in ERRORS])
+def test_what_libvirt_cim_said_of_errors(refusing: Served, classes: ClassStore, row: Row) -> None:  # noqa: F811
+    core = Core(refusing.catalog, classes, ServerSettings())
+    told: list[tuple[int, str]] = []
+    for executor in (LibvirtCim(core, DROP_IN), core):
+        with pytest.raises(CIMError) as error:
+            executor.execute(row.request)
+        told.append((int(error.value.status), error.value.description))
+    (status, text), true = told
+    assert status == row.status, text
+    assert text.startswith(row.answer)
+    assert true == (status, text)
+
+
     running: list[RunningServer] = []
 
     def ask(server: RunningServer, port: int, namespace: str = VIRT) -> tuple[str, ...]:

@@ -274,10 +274,10 @@ def test_types_that_are_not_there(service: SnapshotService) -> None:
 def test_what_is_no_snapshot(service: SnapshotService, method: str) -> None:
     name = "Snapshot" if method.startswith("Apply") else "AffectedSnapshot"
     cases: list[tuple[InstancePath | None, str]] = [
-        (None, f"INVALID_PARAMETER Missing {name}"),
+        (None, "INVALID_PARAMETER Missing Snapshot"),
         (
             InstancePath("Test_VirtualSystemSettingData", {"InstanceID": "web"}, "root/virt"),
-            f"FAILED Invalid InstanceID in {name}",
+            "FAILED Invalid InstanceID in Snapshot",
         ),
         (service.snapshot("web", "none"), "NOT_FOUND No such instance"),
         (service.snapshot("none", "x"), "NOT_FOUND No such instance"),

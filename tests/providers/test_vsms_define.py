@@ -331,7 +331,7 @@ def test_firmware_variables_are_nobody_elses(node: Node, variables: str) -> None
         ([resource("Proc")], "Missing `VirtualQuantity' field in Processor RASD"),
         ([resource("Proc", VirtualQuantity=100000)], "more than a guest can have here"),
         ([resource("Proc", VirtualQuantity=0)], "at least one processor"),
-        ([resource("Graphics", ResourceSubType="hologram")], "GraphicsRASD ResourceSubType field not valid"),
+        ([resource("Graphics", ResourceSubType="hologram")], "Unsupported graphics type: hologram"),
         ([resource("Graphics", ResourceSubType="vnc", Address="here")], "GraphicsRASD field Address not valid"),
         ([resource("Graphics", ResourceSubType="sdl", Address="here")], "GraphicsRASD sdl Address not valid"),
         ([resource("Console")], "ConsoleRASD: SourceType field not specified."),
@@ -389,7 +389,7 @@ def test_names_and_uuids_that_are_taken(node: Node) -> None:
     assert (error.status, "already exists" in error.description) == (Status.FAILED, True)
     taken = "00000000-0000-4000-8000-000000000001"
     error = node.refusal("DefineSystem", SystemSettings=system("other", UUID=taken))
-    assert error.description == f"Guest 'other' is already defined with UUID {taken}"
+    assert error.description == f"Guest 'guest' is already defined with UUID {taken}"
     assert node.xml("guest") == before
 
 

@@ -49,8 +49,10 @@ _LAST_PORT = 65535
 def display_class(_context: DraftContext, given: GivenProperties) -> type[Device]:
     """What kind of device a new graphical console is."""
     kind = given.get("ResourceSubType")
-    if kind not in _KINDS:
+    if kind is None:
         raise ValueRefusedError("GraphicsRASD ResourceSubType field not valid")
+    if kind not in _KINDS:
+        raise ValueRefusedError(f"Unsupported graphics type: {kind}")
     return _KINDS[kind]
 
 

@@ -175,9 +175,12 @@ class Definition:
 
     def _check_uuid(self) -> None:
         uuid, inventory = self.document.config.uuid, self._hypervisor.inventory
+        if uuid is None or inventory.domain_by_uuid(uuid) is None:
+            return
         # libvirt may not have told yet that it is gone.
-        if uuid is not None and inventory.domain_by_uuid(uuid) is not None and inventory.refresh(uuid) is not None:
-            self._report(refused(f"Guest '{self.name}' is already defined with UUID {uuid}"))
+        taken = inventory.refresh(uuid)
+        if taken is not None:
+            self._report(refused(f"Guest '{taken.name}' is already defined with UUID {uuid}"))
 
     def _check_name(self) -> None:
         taken = self._hypervisor.inventory.find_anew("domain", self.name)

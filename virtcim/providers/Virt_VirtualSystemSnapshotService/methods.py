@@ -243,10 +243,10 @@ def _snapshot(service: SnapshotService, parameters: Parameters, name: str) -> Co
     """
     path = parameters.get(name)
     if not isinstance(path, InstancePath):
-        raise CIMError(Status.INVALID_PARAMETER, f"Missing {name}")
+        raise CIMError(Status.INVALID_PARAMETER, "Missing Snapshot")
     instance_id = next((value for key, value in path.keys.items() if key.lower() == "instanceid"), None)
     if not isinstance(instance_id, str) or ":" not in instance_id:
-        raise CIMError(Status.FAILED, f"Invalid InstanceID in {name}")
+        raise CIMError(Status.FAILED, "Invalid InstanceID in Snapshot")
     element = element_at(service.site, path)
     if not isinstance(element, VirtualSystemSettingData) or not (
         element.configuration.snapshot is not None or element.configuration.is_present
