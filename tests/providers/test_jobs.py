@@ -10,6 +10,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,63 @@ def test_short_work_is_the_answer_of_the_method() -> None:
     with pytest.raises(CIMError, match="no such luck"):
         site.run(fail)
     assert not site.instances("KVM_ConcreteJob")
+
+
+@pytest.mark.parametrize("settings", [HASTY, replace(HASTY, retention=0.0), JobSettings(grace=0.05)])
+@pytest.mark.parametrize("patience", [60.0, None])
+def test_who_waits_for_a_job_gets_what_its_work_gives_back(settings: JobSettings, patience: float | None) -> None:
+    site = Site(settings)
+
+    def run(result: Any) -> MethodResult:
+        task = Task(result)
+        threading.Timer(0.2, task.may_end.set).start()
+        return site.run(task, patience=patience)
+
+    assert run(MethodResult(0, {"Pool": POOL})) == MethodResult(0, {"Pool": POOL})
+    assert run(MethodResult(6)) == MethodResult(6)
+    with pytest.raises(CIMError, match="no such luck"):
+        run(CIMError(Status.NOT_FOUND, "no such luck"))
+    assert len(site.instances("KVM_ConcreteJob")) == (3 if settings.retention else 0)
+
+
+def test_what_its_work_gives_back_stands_beside_a_job_from_the_beginning() -> None:
+    site = Site(replace(HASTY, retention=0.0))
+    done = Task(MethodResult(0, {"Pool": POOL}))
+    done.may_end.set()
+    result = site.run(done, at_once=True, patience=60.0)
+    assert (result.return_value, set(result.out), result.out["Pool"]) == (4096, {"Job", "Pool"}, POOL)
+    failed = Task(CIMError(Status.FAILED, "no such luck"))
+    failed.may_end.set()
+    assert set(site.run(failed, at_once=True, patience=60.0).out) == {"Job"}
+
+
+def test_who_has_waited_long_enough_gets_a_job(site: Site) -> None:
+    task = Task(CIMError(Status.FAILED, "no such luck"))
+    instance_id = site.start(task, patience=0.05)
+    task.may_end.set()
+    assert site.wait(instance_id)["JobState"] == JobState.EXCEPTION
+    job = site.site.jobs.find(instance_id)
+    assert job is not None
+    assert job._outcome is None
+
+
+def test_who_waits_is_told_when_the_server_ends(site: Site) -> None:
+    task = Task(stoppable=False)
+    told: list[CIMError] = []
+
+    def ask() -> None:
+        try:
+            site.run(task, patience=None)
+        except CIMError as error:
+            told.append(error)
+
+    client = threading.Thread(target=ask)
+    client.start()
+    assert task.began.wait(60)
+    site.site.jobs.stop(0.05)
+    client.join(60)
+    assert [each.status for each in told] == [Status.SERVER_IS_SHUTTING_DOWN]
+    task.may_end.set()
 
 
 def test_a_job_from_beginning_to_end(site: Site) -> None:

@@ -275,7 +275,7 @@ class Operations:
         if keys is not None:
             require_keys(declaration, keys)
         check_arguments(method, request.arguments)
-        context = replace(scope.context, as_job=True) if request.as_job else scope.context
+        context = replace(scope.context, as_job=request.as_job, patience=request.patience)
         result = provider.invoke_method(declaration.name, keys, method.name, request.arguments, context)
         out = _outputs(declaration, method, result.out)
         return MethodOutcome(scope.namespace.name, declaration.name, method, result.return_value, out)

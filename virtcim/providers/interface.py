@@ -192,13 +192,15 @@ class RequestContext:
     """Who asks, and where: what a provider may want to know of a request.
 
     `principal` is the authenticated user ("" when authentication is off).  `namespace` is the target namespace.
-    `as_job` says that the work of a method is to be a job from its beginning, however short it may be.
+    `as_job` says that the work of a method is to be a job from its beginning, however short it may be; `patience`, how
+    many seconds the caller waits for the end of what has become a job, None for as long as it takes.
     """
 
     namespace: str
     principal: str = ""
     request_id: str = ""
     as_job: bool = False
+    patience: float | None = 0.0
 
 
 @immutable

@@ -21,6 +21,7 @@ class InvokeMethod(Request):
         method: its name, in any case.
         arguments: the input parameters that were given, spelt as the class declares them.
         as_job: whether work that may become a job is to be one from its beginning, however short it may be.
+        patience: seconds that the caller waits for the end of what has become a job; None for as long as it takes.
     """
 
     operation: ClassVar[str] = "InvokeMethod"
@@ -29,6 +30,7 @@ class InvokeMethod(Request):
     method: str
     arguments: Parameters = field(default_factory=dict)
     as_job: bool = False
+    patience: float | None = 0.0
 
     def attempt(self) -> Attempt:
         class_name = self.target if isinstance(self.target, str) else self.target.class_name

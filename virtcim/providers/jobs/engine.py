@@ -79,6 +79,7 @@ class JobOrder:
         namespace: where the job is to live.
         priority: which of several that wait for a worker goes first: the lower, the sooner.
         at_once: whether it is a job from its beginning, however short it may be.
+        patience: seconds that the caller waits for the end of what has become a job; None for as long as it takes.
         figures: what is known of how it is to go on, before it has begun.
         stoppable: whether it can be ended from its beginning, as `Work` has it.
     """
@@ -97,6 +98,7 @@ class JobOrder:
     namespace: str = LOCAL_NAMESPACE
     priority: int = 0
     at_once: bool = False
+    patience: float | None = 0.0
     figures: Mapping[str, int | str] = field(default_factory=dict)
     stoppable: bool = False
 
@@ -113,7 +115,7 @@ class Job:
         context: of the request that began it, so that log lines of the work tell which one that was.
     """
 
-    __slots__ = ("_end", "_outcome", "_published", "context", "order", "over", "record", "revision", "work")
+    __slots__ = ("_awaited", "_end", "_outcome", "_published", "context", "order", "over", "record", "revision", "work")
 
     def __init__(self, record: JobRecord, order: JobOrder | None = None, work: Work | None = None) -> None:
         self.record = record
@@ -125,6 +127,7 @@ class Job:
         self._end = JobState.TERMINATED
         self._outcome: Outcome | None = None
         self._published = order is None
+        self._awaited = order is not None
         if record.is_over:
             self.over.set()
 
@@ -192,10 +195,12 @@ class Jobs:
         """Do some work: at once where it is short, else as a job.
 
         Returns:
-            what the work gave back; or the return value 4096 and, as Job, the path of the job.
+            what the work gave back, where it was done while the caller waited; or the return value 4096 and, as Job,
+            the path of the job. Beside a job that it was from the beginning stands what the work gave back.
 
         Raises:
-            CIMError, MethodFailedError: what the work raised, as long as the method was waiting.
+            CIMError, MethodFailedError: what the work raised while the caller waited, unless it was a job from the
+                beginning.
             CIMError: SERVER_LIMITS_EXCEEDED when too many jobs wait already.
         """
         job = self._submit(order)
@@ -205,10 +210,11 @@ class Jobs:
             with self._lock:
                 if not job.over.is_set() or not grace:
                     self._publish(job)
-                outcome, job._outcome = job._outcome, None
-        if job._published:
-            self._keep_safe(job)
-            return MethodResult(JOB_STARTED, {"Job": job.path})
+        is_job = job._published
+        outcome = self._await_end(job, order.patience) if is_job else self._take_outcome(job)
+        if is_job and (order.at_once or outcome is None):
+            results = outcome.out if isinstance(outcome, MethodResult) else {}
+            return MethodResult(JOB_STARTED, {**results, "Job": job.path})
         if isinstance(outcome, MethodResult):
             return outcome
         assert outcome is not None, job
@@ -216,6 +222,20 @@ class Jobs:
             raise outcome
         finally:
             del outcome  # it knows this frame
+
+    def _await_end(self, job: Job, patience: float | None) -> Outcome | None:
+        """Wait for the end of a job that clients know of; give how it ended, None where it goes on or nobody waits."""
+        self._keep_safe(job)
+        job.over.wait(patience)
+        outcome = self._take_outcome(job)
+        return None if patience == 0.0 else outcome
+
+    def _take_outcome(self, job: Job) -> Outcome | None:
+        """Take how a job has ended, None where it goes on; nobody waits for it any more."""
+        with self._lock:
+            job._awaited = False
+            outcome, job._outcome = job._outcome, None
+        return outcome
 
     def all(self, prefix: str, namespace: str) -> list[Job]:
         """List the jobs of a platform in a namespace, those that were made first in front."""
@@ -312,6 +332,8 @@ class Jobs:
             for job in running:
                 if not job.over.is_set():
                     self._replace(job, **_interrupted(job.record))
+                    job._outcome = CIMError(Status.SERVER_IS_SHUTTING_DOWN, _ENDED_WITH_SERVER)
+                    job.over.set()
 
     def _submit(self, order: JobOrder) -> Job:
         now = datetime.now(UTC)
@@ -397,8 +419,8 @@ class Jobs:
                 self._begin(self._waiting.popleft())
 
     def _finish(self, job: Job, outcome: Outcome, state: JobState) -> None:
-        # Nobody waits for a job that is published, and an error holds on to all that it went through.
-        job._outcome = None if job._published else outcome
+        # An error holds on to all that it went through.
+        job._outcome = outcome if job._awaited else None
         now = datetime.now(UTC)
         percent = job.work.percent if job.work is not None else 0
         changes: dict[str, object] = {"state": state, "changed": now, "ended": now, "percent": percent, "left": ""}
@@ -420,7 +442,7 @@ class Jobs:
             self._watch_removals()
 
     def _publish(self, job: Job) -> None:
-        job._published, job._outcome = True, None
+        job._published = True
         self._jobs[job.record.instance_id] = job
         self._write(job.record)
         self._tell(None, job.record)

@@ -37,7 +37,7 @@ def run_method(
     Parameters:
         owner: whose method it is; owns the job.
         method: its name.
-        context: of the request; its principal is the user of the job, and it can ask for one at once.
+        context: of the request; its principal is the user of the job, and it can ask for one at once, or wait for it.
         run: does it.
         affected: what it acts upon.
         effect: how.
@@ -51,10 +51,10 @@ def run_method(
         stoppable: whether it can be ended from its beginning, as `Work` has it.
 
     Returns:
-        what the method gives back; 4096 and the job where the work goes on.
+        what the method gives back; 4096 and the job where the work goes on, or the job was asked for.
 
     Raises:
-        CIMError, MethodFailedError: the work failed within the grace.
+        CIMError, MethodFailedError: the work failed while the caller waited.
     """
     return owner.site.jobs.run(
         JobOrder(
@@ -71,6 +71,7 @@ def run_method(
             base=base,
             priority=priority,
             at_once=at_once or context.as_job,
+            patience=context.patience,
             figures=figures or {},
             stoppable=stoppable,
         )
