@@ -185,7 +185,7 @@ DEVICES = (
     Row(
         "devices of a Xen guest",
         led_to(guest("dom", "Xen"), "Xen_SystemDevice"),
-        Counter({"Xen_Memory": 1, "Xen_Processor": 1, "Xen_PointingDevice": 1}),
+        Counter({"Xen_Memory": 1, "Xen_Processor": 1, "Xen_PointingDevice": 1, "Xen_NetworkPort": 1}),
         kinds,
     ),
     Row(
@@ -287,6 +287,9 @@ SETTINGS = (
     ),
 )
 
+NO_POOL = path("Xen_NetResourceAllocationSettingData", InstanceID="dom/52:54:00:00:00:0e")
+CONSOLE = path("KVM_ConsoleResourceAllocationSettingData", InstanceID="web/charconsole:0")
+
 POOLS = (
     Row(
         "disk pools are in Megabytes",
@@ -330,6 +333,19 @@ POOLS = (
         Counter(["web/vda"]),
         ids,
     ),
+    Row(
+        "an interface without a pool",
+        led_to(NO_POOL, "Xen_ResourceAllocationFromPool"),
+        "Unable to determine pool of `dom/52:54:00:00:00:0e'",
+        status=FAILED,
+    ),
+    Row(
+        "an interface without a pool, by all that leads on",
+        led_to(NO_POOL, result="Xen_NetworkPool"),
+        [],
+        is_same=True,
+    ),
+    Row("a console has no pool", led_to(CONSOLE, "KVM_ResourceAllocationFromPool"), [], is_same=True),
     Row(
         "the devices of the host",
         led_to(path("KVM_HostSystem", CreationClassName="KVM_HostSystem", Name=HOST), "CIM_SystemDevice"),
@@ -709,6 +725,12 @@ SERVICES = (
         lambda value: tuple(list(value[-1][f"{way}MethodsSupported"]) for way in ("Synchronous", "Asynchronous")),
     ),
     Row(
+        "how a container would migrate",
+        listing("LXC_VirtualSystemMigrationSettingData"),
+        [(2, 2)],
+        found("MigrationType", "TransportType"),
+    ),
+    Row(
         "what the pool service can do",
         led_to(service("ResourcePoolConfigurationService", "RPCS"), "KVM_ElementCapabilities"),
         [],
@@ -785,6 +807,24 @@ SNAPSHOTS = (
     ),
 )
 
+
+def nested(name: str, role: str | None = None) -> Request:
+    source = path(
+        "KVM_FilterList",
+        SystemCreationClassName="KVM_HostSystem",
+        SystemName=HOST,
+        CreationClassName="KVM_FilterList",
+        Name=name,
+    )
+    return led_to(source, "KVM_NestedFilterList", role=role)
+
+
+FILTERS = (
+    Row("filters within a filter", nested("outer"), [("inner",)], found("Name"), is_same=True),
+    Row("filters within one that is in another", nested("inner"), [], found("Name")),
+    Row("filters that one is in", nested("inner", "Dependent"), [("outer",)], found("Name"), is_same=True),
+)
+
 ROWS = (
     *STATES,
     *DEVICES,
@@ -795,4 +835,5 @@ ROWS = (
     *CONFIGURATIONS,
     *SERVICES,
     *SNAPSHOTS,
+    *FILTERS,
 )

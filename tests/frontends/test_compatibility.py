@@ -22,14 +22,21 @@ from tests.frontends.libvirtcim import ROWS, VIRT, Row, guest, path
 from tests.frontends.libvirtcimerrors import ERRORS
 from tests.providers.conftest import classes  # noqa: F401
 from tests.providers.migrationbed import COMPLETED, EXCEPTION, OFFLINE, RUNNING, begin_migration, guest_xml
-from tests.providers.poolhost import add_pools
+from tests.providers.poolhost import add_pools, put_filter
 from tests.providers.poolservice import HASTY, PoolService
 from tests.providers.recorded import PATIENT, PLATFORMS, Served, domain_xml, hypervisor, platform
-from tests.providers.snapshotservice import FULL, MEMORY_AND_STOP, SnapshotService
+from tests.providers.snapshotservice import FULL, MEMORY, MEMORY_AND_STOP, SnapshotService
 from tests.xpath import nodes
 from virtcim.app.assembly import make_daemon
 from virtcim.cimom.core import Core
-from virtcim.cimom.requests import AssociationFilter, Associators, EnumerateInstances, GetInstance, InvokeMethod
+from virtcim.cimom.requests import (
+    AssociationFilter,
+    Associators,
+    EnumerateClassNames,
+    EnumerateInstances,
+    GetInstance,
+    InvokeMethod,
+)
 from virtcim.cimom.results import MethodOutcome, OneInstance
 from virtcim.cimom.settings import ServerSettings
 from virtcim.frontends.cmpi.settings import CmpiSettings
@@ -43,16 +50,16 @@ from virtcim.frontends.compatibility.translation import LibvirtCim
 from virtcim.frontends.http.listener import open_tcp
 from virtcim.libhelper.documents.domain import DomainConfig
 from virtcim.libhelper.errors import LibvirtError
+from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.inventory.records import Document
+from virtcim.libhelper.settings import HypervisorSettings
 from virtcim.providers.interface import Catalog, CIMError, EmbeddedInstance, InstancePath, Status
 from virtcim.providers.jobsettings import JobSettings
 from virtcim.providers.kinds import KINDS
 from virtcim.providers.settings import ProviderSettings
 from virtcim.providers.site import Site
 from virtcim.registration.catalog import build_catalog
-from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.registration.table import make_table
-from virtcim.libhelper.settings import HypervisorSettings
 from virtcim.schema.classes import ClassStore
 
 DROP_IN = CompatibilitySettings(libvirt_cim=True)
@@ -72,7 +79,8 @@ WEB = """<emulator>/usr/bin/qemu-system-x86_64</emulator>
 <input type='mouse' bus='ps2'/><graphics type='vnc' port='5900'/><sound model='ich6'/><video><model type='vga'/></video>
 <watchdog model='i6300esb'/><memballoon model='virtio'/><rng model='virtio'><backend model='random'/></rng>"""
 
-XEN = "<controller type='xenbus' index='0'/><input type='mouse' bus='xen'/>"
+XEN = """<controller type='xenbus' index='0'/><input type='mouse' bus='xen'/>
+<interface type='ethernet'><mac address='52:54:00:00:00:0e'/></interface>"""
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +90,8 @@ def served() -> Served:
     add_pools(hosts["KVM"])
     hosts["KVM"].put(domain_xml("web", WEB), active=True)
     hosts["KVM"].put(domain_xml("off"))
+    put_filter(hosts["KVM"], "<filter name='inner'/>")
+    put_filter(hosts["KVM"], "<filter name='outer'><filterref filter='inner'/></filter>")
     defined = Document(domain_xml("torn").replace("65536", "131072"), DomainConfig.parse)
     hosts["KVM"].put(domain_xml("torn"), active=True, defined_document=defined)
     hosts["Xen"].put(domain_xml("dom", XEN, kind="xen"))
@@ -155,16 +165,6 @@ def test_as_libvirt_cim_answered(adapters: tuple[Adapter, Adapter], row: Row) ->
     assert (answer_of(true, row) == (status, answer)) == row.is_same
 
 
-def test_the_differences_stand_in_the_order_of_the_page() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "compatibility.md").read_text()
-    sections = [line.removeprefix("## ") for line in page.splitlines() if line.startswith("## ")]
-    places = [sections.index(each.section) for each in DIFFERENCES]
-    assert places == sorted(set(places))
-
-
-@pytest.fixture
-def units(served: Served, classes: ClassStore) -> Iterator[Callable[..., tuple[str, ...]]]:  # noqa: F811
-    """Tells in which units memory is shown by servers with the drop-in mode for some clients only."""
 REFUSING = """<node><domain type='test'><name>test</name><uuid>6695eb01-f6a4-8304-79aa-97f2502e193f</uuid>
 <memory>65536</memory><os><type>hvm</type></os></domain>
 <network><name>default</name><bridge name='virbr0'/><ip address='192.168.122.1' netmask='255.255.255.0'/></network>
@@ -202,6 +202,16 @@ def test_what_libvirt_cim_said_of_errors(refusing: Served, classes: ClassStore, 
     assert true == (status, text)
 
 
+def test_the_differences_stand_in_the_order_of_the_page() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "compatibility.md").read_text()
+    sections = [line.removeprefix("## ") for line in page.splitlines() if line.startswith("## ")]
+    places = [sections.index(each.section) for each in DIFFERENCES]
+    assert places == sorted(set(places))
+
+
+@pytest.fixture
+def units(served: Served, classes: ClassStore) -> Iterator[Callable[..., tuple[str, ...]]]:  # noqa: F811
+    """Tells in which units memory is shown by servers with the drop-in mode for some clients only."""
     running: list[RunningServer] = []
 
     def ask(server: RunningServer, port: int, namespace: str = VIRT) -> tuple[str, ...]:
@@ -510,9 +520,111 @@ def test_a_snapshot_whose_job_is_gone_when_it_has_ended(
     try:
         answer = dropped_in(service, classes).execute(taking(service))
         assert isinstance(answer, MethodOutcome)
-        assert (answer.return_value, set(answer.out)) == (0, {"Job"})
+        assert (answer.return_value, set(answer.out)) == (0, {"Job", "ResultingSnapshot"})
     finally:
         service.close()
+
+
+def test_methods_whose_jobs_are_gone_when_they_have_ended(classes: ClassStore) -> None:  # noqa: F811
+    service = PoolService("test:///default", "Test", settings=ProviderSettings(jobs=replace(HASTY, retention=0.0)))
+    try:
+        drop_in = dropped_in(service, classes)
+        pool = service.setting("DiskPool", Type=1, Path="/srv/made")
+        create = invoke(
+            "CreateChildResourcePool", "ResourcePoolConfigurationService", ElementName="made", Settings=[pool]
+        )
+        done = drop_in.execute(create)
+        assert isinstance(done, MethodOutcome)
+        assert (done.return_value, set(done.out)) == (0, {"Pool"})
+        with pytest.raises(CIMError, match="Pool with that name already exists"):
+            drop_in.execute(create)
+    finally:
+        service.close()
+
+
+def test_a_job_is_found_by_the_class_that_libvirt_cim_had_for_it(
+    snapshots: SnapshotService,
+    classes: ClassStore,  # noqa: F811
+) -> None:
+    drop_in = dropped_in(snapshots, classes)
+    taken = drop_in.execute(taking(snapshots))
+    assert isinstance(taken, MethodOutcome)
+    job = taken.out["Job"]
+    assert isinstance(job, InstancePath)
+    look = GetInstance(namespace=VIRT, path=InstancePath("CIM_ConcreteJob", job.keys, VIRT))
+    shown = drop_in.execute(look)
+    assert isinstance(shown, OneInstance)
+    assert (shown.instance.class_name, shown.instance.keys()) == (job.class_name, job.keys)
+    listed: Any = drop_in.execute(EnumerateInstances(namespace=VIRT, class_name="CIM_ConcreteJob"))
+    assert [each.keys() for each in listed.instances] == [job.keys]
+    another = GetInstance(namespace=VIRT, path=path("CIM_ConcreteJob", InstanceID="another"))
+    core = Core(snapshots.catalog, classes, ServerSettings())
+    for executor, request in ((core, look), (drop_in, another)):
+        with pytest.raises(CIMError) as error:
+            executor.execute(request)
+        assert error.value.status is Status.NOT_FOUND
+
+
+def test_a_snapshot_is_applied_and_removed_by_the_settings_of_its_guest(
+    uri_of_a_node: str,
+    classes: ClassStore,  # noqa: F811
+) -> None:
+    """libvirt-cim's clients know a snapshot by nothing else; its removal was done when it answered."""
+    service = SnapshotService(uri_of_a_node, "Test", settings=ProviderSettings(jobs=HASTY))
+    drop_in = dropped_in(service, classes)
+
+    def call(method: str, **arguments: Any) -> tuple[Any, set[str]]:
+        done = drop_in.execute(invoke(method, SNAPSHOTS, **arguments))
+        assert isinstance(done, MethodOutcome)
+        return done.return_value, set(done.out)
+
+    own = service.vssd_path("web")
+    try:
+        taken = call("CreateSnapshot", AffectedSystem=service.system("web"), SnapshotType=MEMORY)
+        assert taken == (0, {"Job", "ResultingSnapshot"})
+        (name,) = service.tree("web")
+        assert service.get("Test_VirtualSystemSettingData", **service.snapshot("web", name).keys) is not None
+        assert call("ApplySnapshot", Snapshot=own) == (0, {"Job"})
+        (job,) = [each for each in service.instances("Test_ConcreteJob") if "Apply" in str(each.properties()["Name"])]
+        assert job.properties()["JobState"] == COMPLETED
+        assert service.applied("web") == name
+        assert call("DestroySnapshot", AffectedSnapshot=own) == (0, set())
+        assert not service.tree("web")
+        with pytest.raises(CIMError, match="Unable to remove snapshot: there is none"):
+            call("DestroySnapshot", AffectedSnapshot=own)
+    finally:
+        service.close()
+
+
+def test_saved_memory_goes_before_snapshots(
+    snapshots: SnapshotService,
+    classes: ClassStore,  # noqa: F811
+) -> None:
+    snapshots.take("web")
+    drop_in = dropped_in(snapshots, classes)
+    drop_in.execute(taking(snapshots))
+    drop_in.execute(invoke("DestroySnapshot", SNAPSHOTS, AffectedSnapshot=snapshots.vssd_path("web")))
+    assert len(snapshots.tree("web")) == 1
+
+
+def test_classes_of_platforms_that_are_not_there_stay_hidden(
+    driver: PoolService,
+    classes: ClassStore,  # noqa: F811
+) -> None:
+    hidden = replace(driver.catalog, hidden=lambda _namespace: frozenset({"bhyve"}))
+    core = Core(hidden, classes, ServerSettings())
+    ask = EnumerateClassNames(namespace=VIRT, class_name="CIM_ComputerSystem", deep=True)
+    first: Any = core.execute(ask)
+    second: Any = LibvirtCim(core, DROP_IN).execute(ask)
+    assert first.names == second.names
+    assert "BHYVE_ComputerSystem" not in second.names
+
+
+def test_the_path_of_a_new_volume_does_not_count(served: Served, classes: ClassStore) -> None:  # noqa: F811
+    setting = EmbeddedInstance("KVM_StorageVolumeResourceAllocationSettingData", {"Path": "/tmp", "VolumeName": "v"})
+    create = invoke("CreateResourceInPool", "ResourcePoolConfigurationService", Settings=setting)
+    meant: Any = dropped_in(served, classes).translate_request(create)
+    assert meant.arguments["Settings"].properties == {"VolumeName": "v"}
 
 
 def refuse_to_save(_domain: str) -> None:
@@ -785,6 +897,25 @@ def test_a_snapshot_of_a_guest_that_runs(
     assert (value, set(applied)) == (0, {"Job"})
     assert ended(client, applied["Job"])["JobState"] == COMPLETED
     assert libvirtd.list_all()[name] == "running"
+
+
+def test_the_size_of_a_disk_is_known_when_its_guest_is_made(
+    libvirtd: Libvirtd, guests: Guests, serve: Callable[..., Server]
+) -> None:
+    """The test suite of libvirt-cim asks for it at once."""
+    client: Any = serve(libvirtd.uri(), config=CONFIG).pywbem()
+    name, image = "sized", libvirtd.new_image()
+    (service,) = client.EnumerateInstanceNames("KVM_VirtualSystemManagementService")
+    system = pywbem.CIMInstance("KVM_VirtualSystemSettingData", {"VirtualSystemIdentifier": name})
+    disk = pywbem.CIMInstance(
+        "KVM_DiskResourceAllocationSettingData", {"VirtualDevice": "vda", "Address": str(image), "DriverType": "qcow2"}
+    )
+    disk_path = pywbem.CIMInstanceName(disk.classname, {"InstanceID": f"{name}/vda"}, namespace=VIRT)
+    for _ in range(3):
+        value, out = client.InvokeMethod("DefineSystem", service, SystemSettings=system, ResourceSettings=[disk])
+        assert value == 0
+        assert client.GetInstance(disk_path)["VirtualQuantity"] == 1 << 20
+        client.InvokeMethod("DestroySystem", service, AffectedSystem=out["ResultingSystem"])
 
 
 @pytest.mark.parametrize("is_there_already", [False, True])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from typing import TypeVar
@@ -29,6 +30,10 @@ from virtcim.schema.names import base_of, prefix_of
 __all__ = ["Difference", "ShownAssociation", "View", "merged", "unwrapped", "within"]
 
 _MARK = "libvirt-cim"
+_PATIENCE = 1.0
+"""Seconds within which what was there at once is there, or never."""
+_PAUSE = 0.02
+"""Seconds between two looks at it."""
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -42,6 +47,10 @@ class Difference:
         section: of docs/compatibility.md, where it stands.
         values: for properties of a class, functions of prefix and true properties to the value that is shown.
         unknown: for a class, which of its instances are left out of lists and associations.
+        roles: for an association class between instances of one class, which role the source has where the client names
+            none: libvirt-cim followed it one way.
+        dead_ends: for an association class that the client names, the CIM error where it leads from an instance to
+            nothing; None from where libvirt-cim gave an empty list, too.
         pairs: for an association class, whether libvirt-cim associated instances of two classes (left, right).
         references: for an association class, what it shows beside its references: a function of the class at the left
             end and the true properties.
@@ -51,6 +60,10 @@ class Difference:
         ignored: for a class and a method (in lower case), the parameters that are taken and not looked at.
         left_out: for a class and a method (in lower case), the classes (with their prefix) whose instances are taken in
             arrays and not looked at.
+        arguments: for a class and a method (in lower case), a function that gives the arguments as they are meant.
+        awaited: for a class and a method (in lower case), what is there when the answer comes: tells of what the method
+            gave back whether it is.
+        superclasses: for a superclass (with its prefix), the classes whose instances clients also name by it.
         refusals: for a class and a method (in lower case), the CIM error for each return value in its place.
         successes: for a class and a method (in lower case), for each return value that is told as 0, of which requests.
         synchronous: the classes whose methods answer when all is done.
@@ -60,6 +73,8 @@ class Difference:
     section: str
     values: Mapping[str, Mapping[str, Callable[[str, Properties], CIMValue]]] = field(default_factory=dict)
     unknown: Mapping[str, Callable[[View, Instance, RequestContext], bool]] = field(default_factory=dict)
+    roles: Mapping[str, str] = field(default_factory=dict)
+    dead_ends: Mapping[str, Callable[[InstancePath], CIMError | None]] = field(default_factory=dict)
     pairs: Mapping[str, Callable[[str, str], bool]] = field(default_factory=dict)
     references: Mapping[str, Callable[[str, Properties], Properties]] = field(default_factory=dict)
     associations: Mapping[str, Callable[[View, Association], Sequence[Association]]] = field(default_factory=dict)
@@ -67,6 +82,13 @@ class Difference:
     uncounted: Mapping[str, Mapping[str, Callable[[Properties], bool]]] = field(default_factory=dict)
     ignored: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     left_out: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    arguments: Mapping[tuple[str, str], Callable[[View, Parameters, RequestContext], Parameters]] = field(
+        default_factory=dict
+    )
+    awaited: Mapping[tuple[str, str], Callable[[View, MethodResult, RequestContext], bool]] = field(
+        default_factory=dict
+    )
+    superclasses: Mapping[str, frozenset[str]] = field(default_factory=dict)
     refusals: Mapping[tuple[str, str], Mapping[int, Callable[[InvokeMethod], CIMError]]] = field(default_factory=dict)
     successes: Mapping[tuple[str, str], Mapping[int, Callable[[InvokeMethod], bool]]] = field(default_factory=dict)
     synchronous: frozenset[str] = frozenset()
@@ -140,6 +162,8 @@ class View:
         for difference in differences:
             for base, test in difference.unknown.items():
                 self._unknown.setdefault(base, []).append(test)
+        self._arguments = {method: meant for each in differences for method, meant in each.arguments.items()}
+        self._awaited = {method: test for each in differences for method, test in each.awaited.items()}
         self._differences = differences
         self._true = catalog
         self._providers = {
@@ -149,9 +173,17 @@ class View:
             for name in provider.class_names
         }
         self.catalog = Catalog(
-            {name: [ShownProvider(self, each) for each in providers] for name, providers in catalog.namespaces.items()},
+            {name: list(self._shown_providers(providers)) for name, providers in catalog.namespaces.items()},
             {name: list(self._associations(found)) for name, found in catalog.associations.items()},
+            hidden=catalog.hidden,
         )
+
+    def _shown_providers(self, providers: Sequence[InstanceProvider]) -> Iterator[InstanceProvider]:
+        yield from (ShownProvider(self, each) for each in providers)
+        names = [name for each in providers for name in each.class_names]
+        for difference in self._differences:
+            for superclass, bases in difference.superclasses.items():
+                yield SuperclassProvider(self, superclass, [name for name in names if base_of(name) in bases])
 
     def _associations(self, associations: Iterable[Association]) -> Iterator[Association]:
         for each in associations:
@@ -189,6 +221,18 @@ class View:
             if error.status is Status.NOT_FOUND:
                 return None
             raise
+
+    def meant(self, class_name: str, method: str, given: Parameters, context: RequestContext) -> Parameters:
+        """Give the arguments of a method as they are meant."""
+        change = self._arguments.get((base_of(class_name), method.lower()))
+        return given if change is None else change(self, given, context)
+
+    def wait(self, class_name: str, method: str, result: MethodResult, context: RequestContext) -> None:
+        """Wait for what was there when a method answered."""
+        is_there = self._awaited.get((base_of(class_name), method.lower()))
+        deadline = time.monotonic() + _PATIENCE
+        while is_there is not None and not is_there(self, result, context) and time.monotonic() < deadline:
+            time.sleep(_PAUSE)
 
     def show(self, instance: Instance) -> Instance:
         """Show a true instance."""
@@ -232,7 +276,10 @@ class ShownProvider(InstanceProvider):
     def invoke_method(
         self, class_name: str, keys: Keys | None, method: str, parameters: Parameters, context: RequestContext
     ) -> MethodResult:
-        return self._provider.invoke_method(class_name, keys, method, parameters, context)
+        meant = self._view.meant(class_name, method, parameters, context)
+        result = self._provider.invoke_method(class_name, keys, method, meant, context)
+        self._view.wait(class_name, method, result, context)
+        return result
 
     def create_instance(self, class_name: str, properties: Properties, context: RequestContext) -> InstancePath:
         return self._provider.create_instance(class_name, properties, context)
@@ -242,6 +289,30 @@ class ShownProvider(InstanceProvider):
 
     def delete_instance(self, class_name: str, keys: Keys, context: RequestContext) -> None:
         self._provider.delete_instance(class_name, keys, context)
+
+
+class SuperclassProvider(InstanceProvider):
+    """Finds instances by the name of a superclass; they are listed as what they are, and not a second time.
+
+    Parameters:
+        view: how they are shown.
+        superclass: its name.
+        subclasses: the names of their own classes.
+    """
+
+    def __init__(self, view: View, superclass: str, subclasses: Sequence[str]) -> None:
+        self.class_names = (superclass,) if subclasses else ()
+        self._view = view
+        self._subclasses = subclasses
+
+    def instances(self, class_name: str, context: RequestContext) -> Iterable[Instance]:
+        return ()
+
+    def get_instance(self, class_name: str, keys: Keys, context: RequestContext) -> Instance:
+        found = filter(None, (self._view.find(name, keys, context) for name in self._subclasses))
+        for instance in found:
+            return self._view.show(instance)
+        raise CIMError(Status.NOT_FOUND, f"No such instance ({', '.join(map(str, keys.values()))})")
 
 
 class ShownAssociation(Association):

@@ -15,8 +15,12 @@ from virtcim.frontends.compatibility.templates import PoolTemplates, SystemTempl
 from virtcim.providers.interface import (
     Association,
     CIMError,
+    CIMScalar,
     CIMValue,
     Instance,
+    InstancePath,
+    MethodResult,
+    Parameters,
     Properties,
     RequestContext,
     Status,
@@ -45,6 +49,10 @@ def _refuse(status: Status, text: str) -> Refusal:
 
 def _fail(text: str) -> Refusal:
     return _refuse(Status.FAILED, text)
+
+
+def _key(path: InstancePath, name: str) -> CIMScalar | None:
+    return next((value for key, value in path.keys.items() if key.lower() == name.lower()), None)
 
 
 def _always(_view: View, _instance: Instance, _context: RequestContext) -> bool:
@@ -189,8 +197,18 @@ def _megabytes(name: str) -> Callable[[str, Properties], CIMValue]:
 
 _SIZES = ("Capacity", "Reserved", "CurrentlyConsumedResource", "MaxConsumableResource")
 
+_POOLED = frozenset(f"{kind}ResourceAllocationSettingData" for kind in _KNOWN_SETTINGS[:6])
+
+
+def _no_pool(path: InstancePath) -> CIMError | None:
+    is_pooled = base_of(path.class_name) in _POOLED
+    text = f"Unable to determine pool of `{_key(path, 'InstanceID')}'"
+    return CIMError(Status.FAILED, text) if is_pooled else None
+
+
 POOLS = Difference(
     section="Pools",
+    dead_ends={"ResourceAllocationFromPool": _no_pool},
     values={
         "DiskPool": {
             "AllocationUnits": _constant("Megabytes"),
@@ -243,6 +261,7 @@ _NOT_DELETED = "Storage pool deletion error: Unable to destroy resource pool"
 POOL_SERVICE = Difference(
     section="ResourcePoolConfigurationService",
     ignored={(_SERVICE, "createchildresourcepool"): frozenset({"ParentPool"})},
+    uncounted={"StorageVolumeResourceAllocationSettingData": {"Path": lambda _properties: True}},
     refusals={
         (_SERVICE, "createresourcepool"): {1: _NOT_SUPPORTED},
         (_SERVICE, "addresourcestoresourcepool"): {1: _UNKNOWN_METHOD},
@@ -265,6 +284,7 @@ POOL_SERVICE = Difference(
 JOBS = Difference(
     section="Jobs",
     pairs=dict.fromkeys(("OwningJobElement", "AffectedJobElement"), lambda _left, _right: False),
+    superclasses={"CIM_ConcreteJob": frozenset({"ConcreteJob", "MigrationJob"})},
     synchronous=frozenset({_SERVICE, "VirtualSystemManagementService"}),
 )
 
@@ -356,6 +376,7 @@ _WITHOUT_ELEMENT = frozenset(
         "VirtualSystemSnapshotServiceCapabilities",
     }
 )
+_LIVE, _SSH = 2, 2
 _NO_METHOD = _refuse(Status.METHOD_NOT_AVAILABLE, "")
 _OF_SERVICES = ("requeststatechange", "startservice", "stopservice")
 
@@ -379,10 +400,11 @@ SERVICES = Difference(
     },
     associations={"ServiceAffectsElement": _affected_elements},
     values={
+        "VirtualSystemMigrationSettingData": {"MigrationType": _constant(_LIVE), "TransportType": _constant(_SSH)},
         "VirtualSystemMigrationCapabilities": {
             "SynchronousMethodsSupported": _where_any("SynchronousMethodsSupported", (4, 5)),
             "AsynchronousMethodsSupported": _where_any("AsynchronousMethodsSupported", (2, 3)),
-        }
+        },
     },
     refusals={
         **{
@@ -407,6 +429,46 @@ SERVICES = Difference(
 _SNAPSHOTS = "VirtualSystemSnapshotService"
 _SNAPSHOT_JOBS = frozenset({(_SNAPSHOTS, "createsnapshot"), (_SNAPSHOTS, "applysnapshot")})
 _NO_SNAPSHOT = _refuse(Status.NOT_SUPPORTED, "Only memory(32768,32769) snapshots are supported")
+_FULL, _MEMORY, _MEMORY_AND_STOP = 2, 32768, 32769
+_SAVED = 6
+"""The EnabledState of a guest with saved memory."""
+
+
+def _as_it_can_be_applied(view: View, given: Parameters, context: RequestContext) -> Parameters:
+    """Save the memory of a guest in its images where they take it: any libvirt can apply such a snapshot."""
+    system = given.get("AffectedSystem")
+    if given.get("SnapshotType") != _MEMORY or not isinstance(system, InstancePath):
+        return given
+    name = f"{prefix_of(system.class_name)}_VirtualSystemSnapshotCapabilities"
+    capabilities = view.find(name, {"InstanceID": _key(system, "Name")}, context)
+    enabled = None if capabilities is None else capabilities.properties().get("SnapshotTypesEnabled")
+    is_possible = isinstance(enabled, list | tuple) and {_FULL, _MEMORY_AND_STOP} <= set(enabled)
+    return {**given, "SnapshotType": _FULL} if is_possible else given
+
+
+def _last_snapshot(parameter: str) -> Callable[[View, Parameters, RequestContext], Parameters]:
+    """Take the settings of a guest without saved memory for its last snapshot: libvirt-cim knew them by nothing else.
+
+    Parameters:
+        parameter: of the method, which means a snapshot.
+    """
+
+    def meant(view: View, given: Parameters, context: RequestContext) -> Parameters:
+        path = given.get(parameter)
+        if not isinstance(path, InstancePath):
+            return given
+        name = f"{prefix_of(path.class_name)}_ComputerSystem"
+        guest = str(_key(path, "InstanceID")).partition(":")[2]
+        system = view.find(name, {"CreationClassName": name, "Name": guest}, context)
+        if system is None or system.properties().get("EnabledState") == _SAVED:
+            return given
+        for association in view.true_associations("MostCurrentSnapshotInBranch", context):
+            for last in association.to_right(system, context):
+                return {**given, parameter: InstancePath(last.class_name, last.keys(), last.namespace)}
+        return given
+
+    return meant
+
 
 SNAPSHOTS = Difference(
     section="Snapshots",
@@ -429,7 +491,13 @@ SNAPSHOTS = Difference(
         },
         (_SNAPSHOTS, "destroysnapshot"): {5: _fail("Unable to remove snapshot: there is none")},
     },
+    arguments={
+        (_SNAPSHOTS, "createsnapshot"): _as_it_can_be_applied,
+        (_SNAPSHOTS, "applysnapshot"): _last_snapshot("Snapshot"),
+        (_SNAPSHOTS, "destroysnapshot"): _last_snapshot("AffectedSnapshot"),
+    },
     successes={method: {STARTED: lambda _request: True} for method in _SNAPSHOT_JOBS},
+    synchronous=frozenset({_SNAPSHOTS}),
     jobs=_SNAPSHOT_JOBS,
 )
 
@@ -437,6 +505,8 @@ SNAPSHOTS = Difference(
 def _is_newer_profile(_view: View, instance: Instance, _context: RequestContext) -> bool:
     return not str(instance.keys()["InstanceID"]).startswith("CIM:")
 
+
+FILTERS = Difference(section="Network filters", roles={"NestedFilterList": "Antecedent"})
 
 PROFILES = Difference(section="Profiles and namespaces", unknown={"RegisteredProfile": _is_newer_profile})
 
@@ -458,8 +528,34 @@ def _uuid(value: CIMValue) -> CIMValue:
         return None
 
 
+_DRIVES = (0, 1, 2)
+"""EmulatedType of what has a size: disks, CD-ROM and floppy drives."""
+
+
+def _has_sizes(view: View, result: MethodResult, context: RequestContext) -> bool:
+    """Tell whether the sizes of the disks of a guest that was made are known: images are opened after the answer."""
+    system = result.out.get("ResultingSystem")
+    if not isinstance(system, InstancePath):
+        return True
+    prefix = prefix_of(system.class_name)
+    keys = {"InstanceID": f"{prefix}:{_key(system, 'Name')}"}
+    settings = view.find(f"{prefix}_VirtualSystemSettingData", keys, context)
+    parts = (
+        part.properties()
+        for each in view.true_associations("VirtualSystemSettingDataComponent", context)
+        for part in (() if settings is None else each.to_right(settings, context))
+        if base_of(part.class_name) == "DiskResourceAllocationSettingData"
+    )
+    return all(
+        each.get("VirtualQuantity") is not None
+        for each in parts
+        if _has_path(each) and each.get("EmulatedType") in _DRIVES
+    )
+
+
 MANAGEMENT = Difference(
     section="Managing guests",
+    awaited={(_MANAGEMENT, "definesystem"): _has_sizes},
     sent={"VirtualSystemSettingData": {"UUID": _uuid}},
     values={
         "VirtualSystemManagementCapabilities": {
@@ -490,6 +586,7 @@ DIFFERENCES: Sequence[Difference] = (
     STATES,
     SERVICES,
     SNAPSHOTS,
+    FILTERS,
     PROFILES,
     MANAGEMENT,
 )
