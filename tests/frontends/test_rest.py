@@ -238,6 +238,64 @@ def test_what_is_asked_wrongly(root: Client, method: str, target: str, status: i
         assert answer.json["message"]
 
 
+@pytest.mark.parametrize(
+    ("target", "methods"),
+    [
+        ("/api/", "GET, HEAD"),
+        ("/api/alerts", "GET, HEAD"),
+        ("/api/session", "GET, HEAD, POST, DELETE"),
+        ("/api/batch", "POST"),
+        (DISK, "GET, HEAD, PATCH, DELETE"),
+        (f"{TOY}/instances", "POST"),
+        (f"{TOY}/pages/guessed", "GET, HEAD, DELETE"),
+        (f"{TOY}/consoles/guest/vnc", "GET"),
+        (f"{TOY}/consoles/guest/vnc/tickets", "POST"),
+    ],
+)
+def test_each_url_says_which_methods_it_takes(root: Client, target: str, methods: str) -> None:
+    told = root.ask("OPTIONS", target, Authorization=None)
+    assert (told.status, told.headers["allow"]) == (200, f"{methods}, OPTIONS")
+    for method in {"GET", "PATCH", "DELETE", "POST", "PUT", "TRACE"} - {*methods.split(", ")}:
+        answer = root.ask(method, target)
+        # Where there are no consoles, none has a wrong method.
+        if not target.startswith(f"{TOY}/consoles"):
+            assert (answer.status, answer.headers["allow"]) == (405, f"{methods}, OPTIONS"), method
+            assert answer.json["message"]
+
+
+@pytest.mark.parametrize("target", ["/api/nowhere", f"{TOY}/consoles/guest/telepathy", f"{DISK}/elsewhere"])
+def test_a_url_that_is_none_has_no_methods(root: Client, target: str) -> None:
+    assert root.ask("OPTIONS", target).status == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "expected"),
+    [
+        ("GET", "/api/alerts?max=1", "max: is no parameter of this URL; expected none"),
+        ("GET", "/api/session?x=1", "x: is no parameter"),
+        ("GET", "/api/openapi.json?class=Toy_Disk", "class: is no parameter of this URL; expected classes"),
+        ("GET", "/api/events?clases=Toy_Disk", "clases: is no parameter"),
+        ("POST", "/api/batch?x=1", "x: is no parameter"),
+        ("DELETE", "/api/events?last=1", "last: is no parameter of this URL; expected lastEventId"),
+        ("DELETE", "/api/session?everywhere=perhaps", "everywhere=perhaps: is neither true nor false"),
+    ],
+)
+def test_what_a_url_has_no_parameter_for(root: Client, method: str, target: str, expected: str) -> None:
+    answer = root.ask(method, target, {"requests": [{"path": "/api/"}]} if method == "POST" else None)
+    assert answer.status == 400
+    assert expected in answer.json["message"]
+
+
+def test_a_batch_knows_its_members(root: Client) -> None:
+    change = {"method": "PATCH", "path": DISK, "body": {"properties": {"Size": 9}}, "ifmatch": '"old"'}
+    (answer,) = root.ask("POST", "/api/batch", {"requests": [change]}).json["responses"]
+    assert (answer["status"], answer["body"]["message"].partition(";")[0]) == (
+        400, "ifmatch: is no member of a request of a batch"
+    )  # fmt: skip
+    assert root.get(DISK)["properties"].get("Size") != 9
+    assert root.ask("POST", "/api/batch", {"requests": [{"path": "/api/"}], "stop": True}).status == 400
+
+
 DEEP = b'{"parameters":{"Words":' + b"[" * 5000 + b"]" * 5000 + b"}}"
 
 
@@ -301,7 +359,7 @@ def test_texts_of_every_kind_come_back_as_they_were(root: Client, toy: Toy) -> N
         ("GET", {}, 401),
         ("GET", {"Authorization": basic("root", "wrong")}, 401),
         ("PATCH", {}, 401),
-        ("PUT", {}, 405),
+        ("PUT", {}, 401),
         ("GET", {"Sec_Fetch_Site": "cross-site"}, 403),
         ("GET", {"Origin": "https://elsewhere.example"}, 403),
         ("GET", {"Host": "elsewhere.example"}, 421),

@@ -194,6 +194,7 @@ def test_why_there_is_none(browser: Client, opener: Opener) -> None:
     assert browser.ask("GET", f"{CONSOLE}/tickets").status == 405
     assert browser.ask("GET", ticket(browser)).status == 426
     assert browser.ask("POST", f"{CONSOLE}/tickets", X_Virtcim_Request=None).status == 403
+    assert browser.ask("POST", f"{CONSOLE}/tickets", Content_Type=None).status == 201
     opener.failure = "the cable is out \U0001f427" * 20
     reason = converse(browser, ticket(browser), wait_for_end)
     assert reason.startswith("the cable is out")

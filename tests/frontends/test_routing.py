@@ -33,7 +33,11 @@ def test_the_route_that_says_most_of_the_path_is_taken() -> None:
         assert not ROUTES.find(method, "/elsewhere", "")
     assert ROUTES.find("POST", "/elsewhere", "") == [EVERY]
     assert not ROUTES.find("PUT", "/api/guests", "")
-    assert ROUTES.methods == ("GET", "HEAD", "POST")
+
+
+def test_the_methods_of_a_path() -> None:
+    assert ROUTES.methods("/api/nodes") == ["GET", "HEAD", "POST"]
+    assert ROUTES.methods("/elsewhere") == ROUTES.methods("*") == ["POST"]
 
 
 def test_a_listener_with_routes_of_its_own_has_no_others() -> None:

@@ -54,7 +54,7 @@ log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-KNOWN_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE", "PATCH", "POST", "OPTIONS"})
+KNOWN_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE", "PATCH", "POST", "OPTIONS", "TRACE"})
 MAX_USERS = 100
 """Users whose last request is remembered, for `/status`."""
 
@@ -84,7 +84,7 @@ class HTTPHandler:
 
     Attributes:
         settings: limits.
-        allowed: value of the Allow header.
+        allowed: value of the Allow header where the path is not known.
         callers: tells who asks.
         files: a thread for what the server itself reads now and then.
         monitoring: answers for the pages that tell how the server is.
@@ -100,7 +100,7 @@ class HTTPHandler:
         certificate_users: Sequence[CertificateUser] = (),
     ) -> None:
         self._routes = Routes(route for each in frontends for route in each.routes)
-        self.allowed = ", ".join(self._routes.methods)
+        self.allowed = ", ".join(self._routes.methods("*"))
         self.settings = settings
         self.callers = Callers(authenticator, certificate_users)
         self._guard = Guard([settings.host_name, settings.host, *settings.hosts])
@@ -254,7 +254,8 @@ class HTTPHandler:
         found = self._routes.find(request.method, request.path, client.listener)
         if not found:
             status = 405 if request.method in KNOWN_METHODS else 501
-            raise HTTPFault(status, f"{request.method} is not supported", {"Allow": self.allowed})
+            allowed = ", ".join(self._routes.methods(request.path, client.listener))
+            raise HTTPFault(status, f"{request.method} is not supported", {"Allow": allowed})
         return found
 
     def _note(self, operation: OperationNote, principal: str, size: int, seconds: float) -> None:

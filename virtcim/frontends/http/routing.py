@@ -17,14 +17,10 @@ class Routes:
 
     Parameters:
         routes: in the order in which they are asked.
-
-    Attributes:
-        methods: of HTTP that there is a route for.
     """
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self._all = list(routes)
-        self.methods = tuple(dict.fromkeys(method for route in self._all for method in route.methods))
         ways = {(method, route.listener) for route in self._all for method in route.methods}
         self._by_way = {(method, listener): _Paths(self._through(method, listener)) for method, listener in ways}
 
@@ -39,6 +35,11 @@ class Routes:
         """
         paths = self._by_way.get((method, listener)) or self._by_way.get((method, None))
         return paths.find(path) if paths is not None else ()
+
+    def methods(self, path: str, listener: str = "") -> list[str]:
+        """The methods of HTTP that there is a route for at a path; at `*`, those of the server (RFC 9110, 9.3.7)."""
+        known = dict.fromkeys(method for route in self._all for method in route.methods)
+        return [each for each in known if self.find(each, path, listener)]
 
     def refuser(self, path: str) -> Refuser | None:
         """What writes the refusals of a path, whatever the method: the route that says most of the path."""

@@ -12,7 +12,18 @@ from virtcim.frontends.rest.values import dumped
 from virtcim.immutable import immutable
 from virtcim.providers.interface import CIMError, Status
 
-__all__ = ["JSON_TYPE", "Answer", "Refusal", "compressed", "error_answer", "json_answer", "listed", "refused"]
+__all__ = [
+    "JSON_TYPE",
+    "Answer",
+    "Refusal",
+    "allow",
+    "compressed",
+    "error_answer",
+    "json_answer",
+    "listed",
+    "refused",
+    "wrong_method",
+]
 
 JSON_TYPE = "application/json"
 
@@ -67,6 +78,16 @@ class Refusal(Exception):
         self.status = status
         self.text = text
         self.headers = dict(headers or {})
+
+
+def allow(methods: Sequence[str]) -> dict[str, str]:
+    """Write the header that says which methods of HTTP a URL takes."""
+    return {"Allow": ", ".join((*methods, "OPTIONS"))}
+
+
+def wrong_method(method: str, methods: Sequence[str]) -> Refusal:
+    """Make the refusal of a method that is none of those which a URL takes."""
+    return Refusal(405, f"{method}: is not supported here; expected {', '.join(methods)}", allow(methods))
 
 
 @immutable

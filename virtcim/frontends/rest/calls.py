@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from virtcim.cimom.requests import AssociationFilter, Caller, Projection
@@ -10,7 +10,10 @@ from virtcim.frontends.rest.answers import Refusal
 from virtcim.frontends.rest.targets import decoded
 from virtcim.immutable import immutable
 
-__all__ = ["READ", "Call", "names_in"]
+__all__ = ["MAX_BATCH", "READ", "Call", "check_names", "flag", "names_in"]
+
+MAX_BATCH = 100
+"""Calls in one request."""
 
 READ = ("properties", "filter", "language", "max", "names", "deep")
 """The parameters of what reads instances."""
@@ -42,17 +45,8 @@ class Call:
         return decoded(self.segments[1])
 
     def flag(self, name: str, default: bool = False) -> bool:
-        """Read a parameter that is true or false; true where it is given without a value.
-
-        Raises:
-            Refusal: 400 for anything else.
-        """
-        given = self.query.get(name)
-        if given is None:
-            return default
-        if given.lower() not in {"", "true", "false"}:
-            raise Refusal(400, f"{name}={given[:60]}: is neither true nor false")
-        return given.lower() != "false"
+        """Read a parameter that is true or false, as `flag`."""
+        return flag(self.query, name, default)
 
     def number(self, name: str, most: int) -> int:
         """Read a parameter that is a number from 1 to `most`.
@@ -99,10 +93,36 @@ class Call:
         body = {} if self.body is None else self.body
         if not isinstance(body, dict):
             raise Refusal(400, "The body is not an object; expected {...} in JSON")
-        for name in body:
-            if name not in names:
-                raise Refusal(400, f"{name[:60]}: is not a member of the body; expected {', '.join(names)}")
+        check_names(body, names, "member of the body")
         return body
+
+
+def check_names(given: Iterable[str], known: Iterable[str], kind: str) -> None:
+    """Check that what is given are names that are known.
+
+    Parameters:
+        kind: what a name is one of.
+
+    Raises:
+        Refusal: 400 for the first that is not.
+    """
+    for name in given:
+        if name not in known:
+            raise Refusal(400, f"{name[:60]}: is no {kind}; expected {', '.join(known) or 'none'}")
+
+
+def flag(query: Mapping[str, str], name: str, default: bool = False) -> bool:
+    """Read a parameter that is true or false; true where it is given without a value.
+
+    Raises:
+        Refusal: 400 for anything else.
+    """
+    given = query.get(name)
+    if given is None:
+        return default
+    if given.lower() not in {"", "true", "false"}:
+        raise Refusal(400, f"{name}={given[:60]}: is neither true nor false")
+    return given.lower() != "false"
 
 
 def names_in(text: str) -> frozenset[str]:

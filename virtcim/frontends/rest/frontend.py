@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import partial, wraps
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl
@@ -18,8 +18,18 @@ from virtcim.cimom.requests import Caller
 from virtcim.cimom.settings import ServerSettings
 from virtcim.frontends.http.exchange import Exchange, Gauge, HTTPFault, OperationNote, Reply, Route, Sender
 from virtcim.frontends.http.sending import Outgoing
-from virtcim.frontends.rest.answers import JSON_TYPE, Answer, Refusal, compressed, error_answer, json_answer, refused
-from virtcim.frontends.rest.calls import Call
+from virtcim.frontends.rest.answers import (
+    JSON_TYPE,
+    Answer,
+    Refusal,
+    allow,
+    compressed,
+    error_answer,
+    json_answer,
+    refused,
+    wrong_method,
+)
+from virtcim.frontends.rest.calls import MAX_BATCH, Call, check_names, flag
 from virtcim.frontends.rest.consoles import KINDS, PROTOCOL, TICKET_SECONDS, Consoles
 from virtcim.frontends.rest.events import Events, Turns
 from virtcim.frontends.rest.openapi import describe
@@ -35,11 +45,11 @@ __all__ = ["REST"]
 MARK = "X-Virtcim-Request"
 """The header that has to come with each change: a page from elsewhere cannot set it without being asked for leave."""
 
+METHODS = ("GET", "PATCH", "DELETE", "POST", "PUT", "TRACE")
+"""Those which some URL takes, and those of which each URL says itself that it does not."""
+
 INLINE_BODY = 64 * 1024
 """Bodies up to this many bytes are read in the event loop (a millisecond); larger ones in a worker thread."""
-
-MAX_BATCH = 100
-"""Calls in one request."""
 
 MAX_BATCH_BYTES = 32 << 20
 """Bytes of answers to one request after which the calls that are left are not carried out: all of them are in memory
@@ -49,6 +59,9 @@ DESCRIBED_DEPTH = 2
 """Levels of the description that are written part by part: each path, and each schema of a class."""
 
 MAX_QUERY_FIELDS = 50
+
+STREAM = ("classes", "namespace", "query", "language", "lastEventId")
+"""The parameters of a stream of events."""
 
 CONSOLE_KINDS = tuple((kind,) for kind in KINDS)
 
@@ -111,10 +124,7 @@ class REST:
         self._pages = Pages()
         self._turns: Turns | None = None
         route = partial(Route, identify=self.sessions.identify, refuse=_refusal)
-        self.routes = (
-            Route("GET", self._pages.answer, "/*", public=True),
-            *(route(method, self.answer, f"{ROOT}/*") for method in ("GET", "PATCH", "DELETE", "POST")),
-            route("GET", self.answer, ROOT),
+        further = (
             route("GET", self.follow, f"{ROOT}/events"),
             route("DELETE", self.unfollow, f"{ROOT}/events"),
             route("GET", self.tell_alerts, f"{ROOT}/alerts"),
@@ -124,6 +134,16 @@ class REST:
             Route("POST", self.log_in, f"{ROOT}/session", public=True, refuse=_refusal),
             route("DELETE", self.log_out, f"{ROOT}/session"),
         )
+        self.routes = (
+            Route("GET", self._pages.answer, "/*", public=True),
+            *(route(method, self.answer, f"{ROOT}/*") for method in METHODS),
+            *(Route("OPTIONS", self.options, path, public=True, refuse=_refusal) for path in (ROOT, f"{ROOT}/*")),
+            route("GET", self.answer, ROOT),
+            *further,
+        )
+        self._further: dict[str, tuple[str, ...]] = {}
+        for each in further:
+            self._further[each.path or ""] = (*self._further.get(each.path or "", ()), *each.methods)
         self.gauges = (
             Gauge("consoles", "Consoles that are open", lambda: len(self.consoles) if self.consoles is not None else 0),
             Gauge("browser_sessions", "Open sessions of browsers", lambda: len(self.sessions)),
@@ -146,6 +166,8 @@ class REST:
             if segments[2:3] == ("consoles",):
                 return await self._console(exchange, segments)
             method = "GET" if exchange.method == "HEAD" else exchange.method
+            if exchange.path in self._further:
+                raise wrong_method(exchange.method, self._further[exchange.path])
             operation = self._operations.find(method, segments)
             query = _query(exchange.target)
             body, size = (None, 0) if method == "GET" else await self._changed_body(exchange)
@@ -170,15 +192,28 @@ class REST:
             answer, outgoing = Answer(304, headers=answer.headers), Outgoing(())
         return _reply(answer, outgoing, note)
 
+    @_telling_refusals
+    async def options(self, exchange: Exchange) -> Reply:
+        """Tell which methods a URL takes (RFC 9110, section 9.3.7)."""
+        segments = _segments(exchange.target)
+        if segments[2:3] == ("consoles",):
+            methods = _console_methods(segments)
+        else:
+            methods = self._further.get(exchange.path) or self._operations.methods(segments)
+        return Reply(headers={**NO_STORE, **allow(methods)})
+
     async def _console(self, exchange: Exchange, segments: tuple[str, ...]) -> Reply:
         """Give a ticket for a console (POST), or open it by one (GET)."""
         consoles, method = self.consoles, exchange.method
         try:
-            is_ticket = segments[5:] == ("tickets",)
-            if consoles is None or segments[4:5] not in CONSOLE_KINDS or not (is_ticket or len(segments) == 5):
-                raise Refusal(404, "There is no such console; expected /api/namespaces/NAMESPACE/consoles/GUEST/KIND")
-            if method != ("POST" if is_ticket else "GET"):
-                raise Refusal(405, f"{method}: is not supported here", {"Allow": "POST" if is_ticket else "GET"})
+            methods = _console_methods(segments)
+            if consoles is None:
+                raise Refusal(404, "There are no consoles here")
+            if method not in methods:
+                raise wrong_method(method, methods)
+            is_ticket = method == "POST"
+            # Clients of screens add parameters of their own to the URL that a ticket has.
+            query = _query(exchange.target, () if is_ticket else None)
             target = decoded(segments[1]), decoded(segments[3]), segments[4]
             caller, session = exchange.caller, self.sessions.find(exchange.headers, exchange.is_encrypted)
             if is_ticket:
@@ -192,7 +227,7 @@ class REST:
                 place = exchange.target.partition("?")[0].removesuffix("/tickets")
                 told = {"ticket": ticket, "href": f"{place}?ticket={ticket}", "seconds": TICKET_SECONDS}
                 return _reply(json_answer(told, 201))
-            consoles.redeem(_query(exchange.target).get("ticket", ""), target, caller, session)
+            consoles.redeem(query.get("ticket", ""), target, caller, session)
         except CIMError as exc:
             return _reply(error_answer(exc))
         except (Refusal, HTTPFault) as exc:
@@ -221,10 +256,10 @@ class REST:
             raise Refusal(403, f"{MARK}: this header is missing; expected with every change, with any value")
         has_body = exchange.headers.get("Content-Length", "0").strip() != "0" or "Transfer-Encoding" in exchange.headers
         media_type = exchange.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        if media_type != JSON_TYPE and (has_body or exchange.method != "DELETE"):
-            raise Refusal(415, f"Content-Type {media_type[:60]}: is not served here; expected {JSON_TYPE}")
         if not has_body:
             return None, 0
+        if media_type != JSON_TYPE:
+            raise Refusal(415, f"Content-Type {media_type[:60]}: is not served here; expected {JSON_TYPE}")
         body = await exchange.body()
         read = partial(parse_json, body, self._max_elements)
         try:
@@ -235,6 +270,7 @@ class REST:
     @_telling_refusals
     async def batch(self, exchange: Exchange) -> Reply:
         """Carry out several calls, one after the other, each of them whatever came of those before it."""
+        _query(exchange.target, ())
         body, _ = await self._changed_body(exchange)
         calls = [_one_of_many(each, exchange.caller) for each in _requests(body)]
         waits = any(not isinstance(each, Answer) and each.method != "GET" for _, each in calls)
@@ -271,7 +307,7 @@ class REST:
         try:
             if exchange.method == "HEAD":
                 raise Refusal(405, "HEAD: an answer that goes on has no end; expected GET", {"Allow": "GET"})
-            events, query = self._events(), _query(exchange.target)
+            query, events = _query(exchange.target, STREAM), self._events()
             last = exchange.headers.get("Last-Event-ID", query.get("lastEventId", "")).strip()
             stream, position, is_missing = await exchange.run(lambda: events.open(query, last, exchange.caller))
         except CIMError as exc:
@@ -291,13 +327,14 @@ class REST:
     async def unfollow(self, exchange: Exchange) -> Reply:
         """End a stream whose client does not come back: until then its filters go on selecting."""
         await self._changed_body(exchange)
-        events, last = self._events(), _query(exchange.target).get("lastEventId", "")
+        last, events = _query(exchange.target, ("lastEventId",)).get("lastEventId", ""), self._events()
         await exchange.run(lambda: events.end(last, exchange.caller))
         return _reply(Answer(204))
 
     @_telling_refusals
     async def tell_alerts(self, exchange: Exchange) -> Reply:
         """Tell what alerts there were of late, the newest first, also of those before anybody followed."""
+        _query(exchange.target, ())
         alerts = self.alerts
         if self.streams is None or alerts is None:
             raise Refusal(404, "Nobody is told of alerts here")
@@ -308,7 +345,7 @@ class REST:
     @_telling_refusals
     async def describe(self, exchange: Exchange) -> Reply:
         """Describe everything for programs; `?classes=A,B` has only these classes in it."""
-        query = _query(exchange.target)
+        query = _query(exchange.target, ("classes",))
         outgoing = await exchange.run(lambda: Outgoing(self._description(query.get("classes", ""))))
         return _reply(Answer(), outgoing)
 
@@ -326,8 +363,10 @@ class REST:
             self._described = served, text
         return text
 
+    @_telling_refusals
     async def session(self, exchange: Exchange) -> Reply:
         """Tell who asks, what the user may do where, and for how long."""
+        _query(exchange.target, ())
         principal = exchange.caller.principal
         session = self.sessions.find(exchange.headers, exchange.is_encrypted)
         roles = {each.name: self._core.access.role(principal, each.name) for each in self._core.namespaces}
@@ -346,6 +385,7 @@ class REST:
     @_telling_refusals
     async def log_in(self, exchange: Exchange) -> Reply:
         """Begin a session: `{"user": ..., "password": ...}`."""
+        _query(exchange.target, ())
         body, _ = await self._changed_body(exchange)
         if not exchange.is_encrypted and not exchange.is_local:
             raise Refusal(
@@ -374,7 +414,7 @@ class REST:
     async def log_out(self, exchange: Exchange) -> Reply:
         """End the session; with `?everywhere=true` all sessions of the user."""
         await self._changed_body(exchange)
-        everywhere = _query(exchange.target).get("everywhere", "false").lower() not in {"false"}
+        everywhere = flag(_query(exchange.target, ("everywhere",)), "everywhere")
         session = self.sessions.find(exchange.headers, exchange.is_encrypted)
         if session is not None:
             self.sessions.close(session)
@@ -410,11 +450,21 @@ def _segments(target: str) -> tuple[str, ...]:
     return tuple(each for each in path.removeprefix(ROOT).strip("/").split("/") if each)
 
 
-def _query(target: str) -> dict[str, str]:
+def _console_methods(segments: tuple[str, ...]) -> tuple[str, ...]:
+    """The method of HTTP that the URL of a console takes.  Raises Refusal for a URL that is none."""
+    if segments[4:5] not in CONSOLE_KINDS or segments[5:] not in ((), ("tickets",)):
+        raise Refusal(404, "There is no such console; expected /api/namespaces/NAMESPACE/consoles/GUEST/KIND")
+    return ("POST",) if segments[5:] else ("GET",)
+
+
+def _query(target: str, known: Collection[str] | None = None) -> dict[str, str]:
     """The parameters in a URL.
 
+    Parameters:
+        known: which there may be; None for those that an operation says later.
+
     Raises:
-        Refusal: they are not UTF-8, too many, or one is given twice.
+        Refusal: they are not UTF-8, too many, one is given twice, or is not known.
     """
     try:
         pairs = parse_qsl(
@@ -425,11 +475,13 @@ def _query(target: str) -> dict[str, str]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise Refusal(400, "A parameter of the URL is given twice")
+    if known is not None:
+        check_names(found, known, "parameter of this URL")
     return found
 
 
 def _requests(body: Any) -> list[Any]:
-    requests = body.get("requests") if isinstance(body, dict) else None
+    requests = body.get("requests") if isinstance(body, dict) and len(body) == 1 else None
     if not isinstance(requests, list) or not 0 < len(requests) <= MAX_BATCH:
         raise Refusal(400, f'The body is no batch; expected {{"requests": [...]}} with 1 to {MAX_BATCH} of them')
     return requests
@@ -442,6 +494,7 @@ def _one_of_many(given: Any, caller: Caller) -> tuple[Any, Call | Answer]:
     name = given.get("id") if isinstance(given.get("id"), str | int) else None
     method, target = given.get("method", "GET"), given.get("path")
     try:
+        check_names(given, ("id", "method", "path", "body", "ifMatch"), "member of a request of a batch")
         if not isinstance(method, str) or not isinstance(target, str) or not target.startswith(f"{ROOT}/"):
             raise Refusal(400, f'A request of a batch is {{"method": METHOD, "path": "{ROOT}/...", "body": ...}}')
         if_match = given.get("ifMatch", "")

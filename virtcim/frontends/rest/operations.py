@@ -10,8 +10,8 @@ from dataclasses import replace
 
 from virtcim.cimom.core import Executor
 from virtcim.frontends.http.exchange import methods_beside
-from virtcim.frontends.rest.answers import Answer, Refusal, error_answer, refused
-from virtcim.frontends.rest.calls import READ, Call
+from virtcim.frontends.rest.answers import Answer, Refusal, error_answer, refused, wrong_method
+from virtcim.frontends.rest.calls import READ, Call, check_names
 from virtcim.frontends.rest.changes import Changes
 from virtcim.frontends.rest.listings import Listings
 from virtcim.frontends.rest.reads import Reads
@@ -105,14 +105,21 @@ class Operations:
         Raises:
             Refusal: 404 for nothing; 405 for another method.
         """
+        for each in self.all:
+            if each.method == method and each.fits(segments):
+                return each
+        raise wrong_method(method, self.methods(segments))
+
+    def methods(self, segments: Sequence[str]) -> tuple[str, ...]:
+        """List the methods of HTTP that a path takes.
+
+        Raises:
+            Refusal: 404 for a path that means nothing.
+        """
         found = [each for each in self.all if each.fits(segments)]
         if not found:
             raise Refusal(404, f"/api/{'/'.join(segments)[:200]}: there is no such resource; /api/ lists what there is")
-        for each in found:
-            if each.method == method:
-                return each
-        allowed = ", ".join(name for each in found for name in methods_beside(each.method))
-        raise Refusal(405, f"{method}: is not supported here; expected {allowed}", {"Allow": allowed})
+        return tuple(name for each in found for name in methods_beside(each.method))
 
     def carry_out(self, call: Call) -> Answer:
         """Carry out a call; what is wrong with it is answered as well."""
@@ -121,10 +128,7 @@ class Operations:
         except Refusal as exc:
             return refused(exc.status, exc.text, exc.headers)
         try:
-            for name in call.query:
-                if name not in operation.query:
-                    expected = ", ".join(sorted(operation.query)) or "none"
-                    raise Refusal(400, f"{name[:60]}: is no parameter of this URL; expected {expected}")
+            check_names(call.query, sorted(operation.query), "parameter of this URL")
             answer = operation.carry_out(call)
         except CIMError as exc:
             answer = error_answer(exc)
