@@ -10,7 +10,7 @@ import socket
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from urllib.parse import quote
 
 import pytest
@@ -791,3 +791,94 @@ def test_what_is_answered_is_as_described(root: Client) -> None:
             own = {**schemas[f"{each['class']}.properties"], "components": {"schemas": schemas}}
             Draft202012Validator(own).validate(each["properties"])
             Draft202012Validator(schemas["Instance"]).validate(each)
+
+
+def described_schema(described: Any, place: str, method: str, status: str = "") -> Draft202012Validator:
+    """What the description says of the body of an answer, or of a request where no status is given."""
+    operation = described["paths"][place.replace("TOY", "/api/namespaces/{namespace}")][method.lower()]
+    told = operation["responses"][status] if status else operation["requestBody"]
+    schema = told["content"]["application/json"]["schema"]
+    return Draft202012Validator({**schema, "components": described["components"]})
+
+
+@pytest.mark.parametrize(
+    ("place", "target"),
+    [
+        ("TOY/classes", f"{TOY}/classes"),
+        ("TOY/classes/{class}", f"{TOY}/classes/Toy_Disk"),
+        ("TOY/classes/{class}/associators", f"{TOY}/classes/Toy_System/associators"),
+        ("TOY/classes/{class}/references", f"{TOY}/classes/Toy_System/references"),
+        ("TOY/classes/{class}/instances", f"{TOY}/classes/Toy_Disk/instances?max=1"),
+        ("TOY/classes/{class}/instances", f"{TOY}/classes/Toy_Disk/instances?names=true"),
+        ("TOY/classes/Toy_Disk/instances", f"{TOY}/classes/Toy_Disk/instances?names=true"),
+        ("TOY/query", f"{TOY}/query?query=SELECT%20Name%20FROM%20Toy_Disk"),
+        ("TOY/instances/{class}/{keys}", DISK),
+        ("TOY/instances/{class}/{keys}/associators", f"{DISK}/associators"),
+        ("TOY/instances/{class}/{keys}/references", f"{DISK}/references?names=true"),
+    ],
+)
+def test_answers_are_as_described(root: Client, place: str, target: str) -> None:
+    validator = described_schema(root.get("/api/openapi.json"), place, "GET", "200")
+    answer = root.get(target)
+    validator.validate(answer)
+    (required,) = validator.schema.get("required") or ["class"]
+    assert not validator.is_valid({name: value for name, value in answer.items() if name != required})
+
+
+@pytest.mark.parametrize(
+    ("method", "place", "target", "body", "is_right"),
+    [
+        ("POST", "TOY/instances", f"{TOY}/instances", {"class": "Toy_Disk", "properties": {"Name": "new"}}, True),
+        ("POST", "TOY/instances", f"{TOY}/instances", {"class": "Toy_Disk", "namespace": "root/toy"}, False),
+        ("POST", "TOY/instances", f"{TOY}/instances", {"properties": {"Name": "newer"}}, False),
+        ("PATCH", "TOY/instances/{class}/{keys}", DISK, {"properties": {"Size": 6}, "etag": "x"}, True),
+        ("PATCH", "TOY/instances/{class}/{keys}", DISK, {"property": {"Size": 6}}, False),
+        (
+            "POST",
+            "TOY/instances/Toy_System/{keys}/methods/Change",
+            f"{SYSTEM}plain/methods/Change",
+            {"parameters": {"State": 3}},
+            True,
+        ),
+        (
+            "POST",
+            "TOY/instances/Toy_System/{keys}/methods/Change",
+            f"{SYSTEM}plain/methods/Change",
+            {"parameters": {"State": 3}, "more": 1},
+            False,
+        ),
+        ("POST", "/api/batch", "/api/batch", {"requests": [{"path": "/api/"}]}, True),
+        ("POST", "/api/batch", "/api/batch", {"requests": []}, False),
+        ("POST", "/api/batch", "/api/batch", {"requests": [{"path": "/api/"}] * 101}, False),
+        ("POST", "/api/batch", "/api/batch", {"requests": [{"path": "/api/"}], "more": 1}, False),
+        ("POST", "/api/session", "/api/session", {"user": "root", "password": "root"}, True),
+        ("POST", "/api/session", "/api/session", {"user": "ro:ot", "password": "root"}, False),
+        ("POST", "/api/session", "/api/session", {"user": "root", "password": "root", "more": 1}, False),
+    ],
+)
+def test_bodies_are_as_described(root: Client, method: str, place: str, target: str, body: Any, is_right: bool) -> None:
+    assert described_schema(root.get("/api/openapi.json"), place, method).is_valid(body) is is_right
+    answer = root.ask(method, target, body)
+    assert answer.status in ({200, 201, 204} if is_right else {400}), answer.body
+
+
+def test_parameters_are_as_described(root: Client) -> None:
+    paths = root.get("/api/openapi.json")["paths"]
+    space = "/api/namespaces/{namespace}"
+    (query,) = (each for each in paths[f"{space}/query"]["get"]["parameters"] if each["name"] == "query")
+    assert query["required"]
+    assert root.ask("GET", f"{TOY}/query").status == 400
+    keys = next(each for each in paths[f"{space}/instances/{{class}}/{{keys}}"]["parameters"] if each["name"] == "keys")
+    for text in ("plain", "Name=a,,Name=b", "=a", "Name=a/b"):
+        assert not re.search(keys["schema"]["pattern"], text)
+    assert re.search(keys["schema"]["pattern"], DISK.rpartition("/")[2])
+    assert {each["name"] for each in paths["/api/openapi.json"]["get"]["parameters"]} == {"classes"}
+    conditional = {
+        (place, method)
+        for place, methods in paths.items()
+        for method, operation in methods.items()
+        if method != "parameters" and any(each["name"] == "If-Match" for each in operation.get("parameters", ()))
+    }
+    assert all(place.startswith(f"{space}/instances/") for place, _ in conditional)
+    assert (f"{space}/instances/{{class}}/{{keys}}", "patch") in conditional
+    assert not any(method == "get" for _, method in conditional)

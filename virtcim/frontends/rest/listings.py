@@ -17,9 +17,12 @@ from virtcim.frontends.rest.values import shown, shown_properties
 from virtcim.providers.interface import Instance, InstancePath
 from virtcim.schema.classes import ClassStore
 
-__all__ = ["Listings"]
+__all__ = ["MAX_PAGE", "Listings"]
 
 log = logging.getLogger(__name__)
+
+MAX_PAGE = 10**9
+"""What a client may ask for; the server tells fewer."""
 
 
 class Listings:
@@ -69,7 +72,7 @@ class Listings:
 
     def page_size(self, call: Call) -> int:
         """The instances of a page."""
-        return min(call.number("max", 10**9), self._max_objects) if "max" in call.query else self._max_objects
+        return min(call.number("max", MAX_PAGE), self._max_objects) if "max" in call.query else self._max_objects
 
     def shown(
         self, namespace: str, instance: Instance, projection: Projection, with_path: bool = True

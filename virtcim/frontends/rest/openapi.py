@@ -7,7 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from virtcim import __version__
+from virtcim.frontends.rest.calls import MAX_BATCH
+from virtcim.frontends.rest.consoles import KINDS
+from virtcim.frontends.rest.listings import MAX_PAGE
 from virtcim.frontends.rest.operations import Operation
+from virtcim.frontends.rest.summaries import MAX_SUMMARIES, MAX_WIDTH
 from virtcim.frontends.rest.targets import ROOT
 from virtcim.schema.classes import (
     ClassDeclaration,
@@ -25,11 +29,13 @@ EXACT_BITS = ("8", "16", "32")
 
 DATETIME = r"^([0-9]{14}\.[0-9]{1,6}\**[+-][0-9]{3}|[0-9]{14}\.[0-9]{1,6}\**:000)$"
 
+COUNT = {"type": "integer", "minimum": 1}
+
 QUERY: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "properties": ("Which properties, with commas between.", {"type": "string"}),
     "filter": ("A condition in the language of `language`.", {"type": "string"}),
     "language": ("The query language.", {"type": "string"}),
-    "max": ("Instances of a page.", {"type": "integer", "minimum": 1}),
+    "max": ("Instances of a page; no more than the server's own limit are told.", {**COUNT, "maximum": MAX_PAGE}),
     "names": ("Whether only names are wanted.", {"type": "boolean"}),
     "deep": ("Whether subclasses show their own properties, or are listed.", {"type": "boolean"}),
     "superclass": ("Whose subclasses are meant.", {"type": "string"}),
@@ -39,7 +45,7 @@ QUERY: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "resultRole": ("The role of what is associated.", {"type": "string"}),
     "query": ("A select statement.", {"type": "string"}),
     "screens": ("Whether to take pictures of screens.", {"type": "boolean"}),
-    "width": ("The width of these at most.", {"type": "integer"}),
+    "width": ("The width of these at most.", {**COUNT, "maximum": MAX_WIDTH}),
     "history": ("Whether to tell the load of the last minutes.", {"type": "boolean"}),
     "columns": ("Properties, of which a table is told.", {"type": "string"}),
     "guests": ("Which guests: CLASS/NAME, encoded each, with commas between.", {"type": "string"}),
@@ -51,14 +57,28 @@ QUERY: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "everywhere": ("Whether to end all sessions of the user.", {"type": "boolean"}),
 }
 
-PATH: Mapping[str, str] = {
-    "namespace": "The namespace: `root%2Fvirt`.",
-    "class": "The class.",
-    "keys": "The keys: `Name=value`, percent-encoded, with commas between.",
-    "method": "The method.",
-    "context": "Of the page, as the one before it has it.",
-    "guest": "The name of the guest.",
-    "kind": "`serial`, or `vnc` for the screen.",
+OF_DESCRIPTION: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "classes": ("Only these classes are described, with commas between; else all that are served.", {"type": "string"}),
+}
+
+OF_SUMMARY: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "max": ("Guests of a page.", {**COUNT, "maximum": MAX_SUMMARIES}),
+}
+
+ENCODED = "([A-Za-z0-9._~-]|%[0-9A-Fa-f]{2})"
+KEY = f"{ENCODED}+={ENCODED}*"
+
+PATH: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "namespace": ("The namespace: `root%2Fvirt`.", {"type": "string"}),
+    "class": ("The class.", {"type": "string"}),
+    "keys": (
+        "The keys: `Name=value`, percent-encoded, with commas between.",
+        {"type": "string", "pattern": f"^{KEY}(,{KEY})*$"},
+    ),
+    "method": ("The method.", {"type": "string"}),
+    "context": ("Of the page, as the one before it has it.", {"type": "string"}),
+    "guest": ("The name of the guest.", {"type": "string"}),
+    "kind": ("`serial`, or `vnc` for the screen.", {"type": "string", "enum": sorted(KINDS)}),
 }
 
 AFTER = {"namespaces": "namespace", "classes": "class", "instances": "class", "methods": "method", "pages": "context"}
@@ -66,6 +86,7 @@ AFTER = {"namespaces": "namespace", "classes": "class", "instances": "class", "m
 
 JSON = "application/json"
 REFERENCE, INSTANCE, ERROR, OUTCOME = "Reference", "Instance", "Error", "Outcome"
+NEW_INSTANCE, CHANGE, CLASS = "NewInstance", "Change", "Class"
 
 
 def _ref(name: str) -> dict[str, Any]:
@@ -80,23 +101,61 @@ def _object(**properties: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": properties}
 
 
+def _exactly(required: Iterable[str] = (), **properties: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of an object that has no other members than these, and all of those that are required."""
+    return {**_object(**properties), "required": [*required], "additionalProperties": False}
+
+
+def _list(name: str, items: Mapping[str, Any], **further: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of an object with a list in it."""
+    return {**_object(**{name: {"type": "array", "items": items}}, **further), "required": [name]}
+
+
+_TEXT, _FLAG = {"type": "string"}, {"type": "boolean"}
+
+_INSTANCE: Mapping[str, Any] = {
+    "class": _TEXT,
+    "namespace": _TEXT,
+    "path": _TEXT,
+    "href": _TEXT,
+    "etag": _TEXT,
+    "properties": {"type": "object"},
+}
+
+_CLASS: Mapping[str, Any] = {
+    "class": _TEXT,
+    "superclass": {"type": ["string", "null"]},
+    "href": _TEXT,
+    "served": _FLAG,
+    "association": _FLAG,
+    "indication": _FLAG,
+    "abstract": _FLAG,
+    "keys": {"type": "array", "items": _TEXT},
+    "qualifiers": {"type": "object"},
+    "roles": {"type": "object"},
+    "properties": {"type": "object"},
+    "methods": {"type": "object"},
+}
+
 COMMON: Mapping[str, Mapping[str, Any]] = {
     REFERENCE: {
         "description": "An instance, by its path as WBEM URIs have it or by where it is found; one of them is enough.",
         **_object(path={"type": "string"}, href={"type": "string"}),
     },
     INSTANCE: {
-        **_object(
-            **{
-                "class": {"type": "string"},
-                "namespace": {"type": "string"},
-                "path": {"type": "string"},
-                "href": {"type": "string"},
-                "etag": {"type": "string"},
-                "properties": {"type": "object"},
-            }
-        ),
-        "required": ["class", "properties"],
+        "description": "An instance: with names only it is without properties, and what a query finds is without path.",
+        **_object(**_INSTANCE),
+        "required": ["class"],
+    },
+    NEW_INSTANCE: _exactly(["class"], **{"class": _TEXT, "properties": {"type": "object"}}),
+    CHANGE: {
+        "description": "An instance as it was read, or the properties alone; only these are changed.",
+        **_exactly(**_INSTANCE),
+    },
+    CLASS: {
+        "description": "A class: in lists with what a tree needs, or with its name alone.",
+        **_object(**_CLASS),
+        "required": ["class"],
     },
     ERROR: {
         "description": "What is wrong; `status` is the status code of CIM, 0 for what HTTP alone knows.",
@@ -113,6 +172,8 @@ COMMON: Mapping[str, Mapping[str, Any]] = {
         "required": ["ReturnValue", "parameters"],
     },
 }
+
+_BODY = {"CreateInstance": NEW_INSTANCE, "ModifyInstance": CHANGE}
 
 PLAIN = _json({"type": "object"})
 FAILED = {"description": "It was refused, or failed.", **_json(_ref(ERROR))}
@@ -185,15 +246,33 @@ def _parameters_of(place: str) -> dict[str, Any]:
         return {}
     return {
         "parameters": [
-            {"name": name, "in": "path", "required": True, "description": PATH[name], "schema": {"type": "string"}}
+            {"name": name, "in": "path", "required": True, "description": PATH[name][0], "schema": PATH[name][1]}
             for name in names
         ]
     }
 
 
-def _query(names: Iterable[str]) -> list[dict[str, Any]]:
+def _query(
+    names: Iterable[str],
+    required: Iterable[str] = (),
+    known: Mapping[str, tuple[str, Mapping[str, Any]]] = QUERY,
+) -> list[dict[str, Any]]:
+    """Describe parameters in the URL.
+
+    Parameters:
+        names: of the parameters.
+        required: those that have to be there.
+        known: what there is to say of each.
+    """
     return [
-        {"name": name, "in": "query", "description": QUERY[name][0], "schema": QUERY[name][1]} for name in sorted(names)
+        {
+            "name": name,
+            "in": "query",
+            **({"required": True} if name in required else {}),
+            "description": known[name][0],
+            "schema": known[name][1],
+        }
+        for name in sorted(names)
     ]
 
 
@@ -214,11 +293,13 @@ IF_MATCH = {
 
 def _operation(operation: Operation) -> dict[str, Any]:
     text = inspect.getdoc(operation.carry_out) or ""
-    parameters = _query(operation.query)
+    # What `query` is for a stream of events, it is here for nothing else.
+    required = ("query",) if operation.operation == "ExecQuery" else ()
+    parameters = _query(operation.query, required, {**QUERY, **OF_SUMMARY} if operation.asks else QUERY)
     if operation.method != "GET":
         parameters.append(MARK)
-    if operation.method in {"PATCH", "DELETE"} or operation.pattern[-2:-1] == ("methods",):
-        parameters.append(IF_MATCH)
+        if operation.pattern[2:4] == ("instances", "*"):
+            parameters.append(IF_MATCH)
     name = operation.carry_out.__name__.strip("_")
     told: dict[str, Any] = {
         "operationId": f"{operation.method.lower()}-{'-'.join(operation.pattern).replace('*', 'any') or 'root'}",
@@ -229,8 +310,8 @@ def _operation(operation: Operation) -> dict[str, Any]:
         told["parameters"] = parameters
     if operation.method in {"POST", "PATCH"}:
         is_call = operation.pattern[-2:-1] == ("methods",)
-        body = _object(parameters={"type": "object"}) if is_call else _ref(INSTANCE)
-        told["requestBody"] = {"required": True, **_json(body)}
+        body = _exactly(parameters={"type": "object"}) if is_call else _ref(_BODY[operation.operation])
+        told["requestBody"] = {"required": not is_call, **_json(body)}
     return told
 
 
@@ -239,20 +320,28 @@ def _success(operation: Operation) -> dict[str, Any]:
         case "InvokeMethod" if operation.method == "POST":
             return {"200": {"description": "What the method gave back.", **_json(_ref(OUTCOME))}}
         case "CreateInstance":
-            return {"201": {"description": "Where the instance is.", **_json({"type": "object"})}}
+            return {"201": {"description": "Where the instance is.", **_json(_ref(INSTANCE))}}
         case "ModifyInstance" | "DeleteInstance" | "CloseEnumeration":
             return {"204": {"description": "It is done."}}
         case "GetInstance":
             return {"200": {"description": "The instance.", **_json(_ref(INSTANCE))}}
+        case "GetClass":
+            return {"200": {"description": "The class.", **_json(_ref(CLASS))}}
+        case "EnumerateClassNames":
+            return {"200": {"description": "Classes.", **_json(_list("classes", _ref(CLASS)))}}
+        case "AssociatorNames" | "ReferenceNames":
+            return {"200": {"description": "Names of classes.", **_json(_list("classes", _ref(CLASS)))}}
         case "EnumerateInstances" | "Associators" | "References" | "ExecQuery" | "PullInstancesWithPath":
-            found = _object(instances={"type": "array", "items": _ref(INSTANCE)}, next={"type": "string"})
+            found = _list("instances", _ref(INSTANCE), next=_TEXT)
             return {"200": {"description": "Instances, and where the next page is.", **_json(found)}}
     return {"200": {"description": "What there is.", **_json({"type": "object"})}}
 
 
 def _further() -> dict[str, dict[str, Any]]:
     """The URLs that are no operations of CIM."""
-    description = _further_url("describe", "This description.", "200", answer=PLAIN)
+    description = _further_url(
+        "describe", "This description.", "200", answer=PLAIN, parameters=_query(["classes"], known=OF_DESCRIPTION)
+    )
     return {
         f"{ROOT}/session": _session(),
         f"{ROOT}/batch": {"post": _batch()},
@@ -277,7 +366,7 @@ def _further_url(
 
 
 def _session() -> dict[str, Any]:
-    login = {**_object(user={"type": "string"}, password={"type": "string"}), "required": ["user", "password"]}
+    login = _exactly(["user", "password"], user={**_TEXT, "pattern": "^[^:]*$"}, password=_TEXT)
     return {
         "get": _further_url("get-session", "Who asks, and what the user may do where.", "200", answer=PLAIN),
         "post": _further_url(
@@ -294,20 +383,24 @@ def _session() -> dict[str, Any]:
 
 
 def _batch() -> dict[str, Any]:
-    request = _object(
+    request = _exactly(
+        ["path"],
         id={"type": ["string", "integer"]},
-        method={"type": "string"},
-        path={"type": "string"},
-        ifMatch={"type": "string"},
+        method={**_TEXT, "default": "GET"},
+        path={**_TEXT, "pattern": f"^{ROOT}/"},
+        ifMatch=_TEXT,
         body={},
     )
+    requests = {"type": "array", "items": request, "minItems": 1, "maxItems": MAX_BATCH}
+    done = _object(id={}, status={"type": "integer"}, headers={"type": "object"}, body={})
+    told = _list("responses", {**done, "required": ["id", "status", "headers", "body"]})
     return _further_url(
         "batch",
-        "Carry out several calls, one after the other.",
+        "Carry out several calls, one after the other; what is wrong with one of them is its answer.",
         "200",
-        answer=PLAIN,
+        answer=_json(told),
         parameters=[MARK],
-        requestBody={"required": True, **_json(_object(requests={"type": "array", "items": request}))},
+        requestBody={"required": True, **_json(_exactly(["requests"], requests=requests))},
     )
 
 
@@ -326,7 +419,7 @@ def _streams() -> dict[str, dict[str, Any]]:
                 "unfollow",
                 "End a stream of events that is not come back to.",
                 "204",
-                parameters=[*_query(["lastEventId"]), MARK],
+                parameters=[*_query(["lastEventId"], ["lastEventId"]), MARK],
             ),
         },
         f"{ROOT}/alerts": {
@@ -340,7 +433,9 @@ def _consoles() -> dict[str, dict[str, Any]]:
     ticket = _further_url("console-ticket", "Get a ticket for a console.", "201", answer=PLAIN, parameters=[MARK])
     return {
         console: {
-            "get": _further_url("open-console", "Open a console by WebSocket.", "101", parameters=_query(["ticket"])),
+            "get": _further_url(
+                "open-console", "Open a console by WebSocket.", "101", parameters=_query(["ticket"], ["ticket"])
+            ),
         },
         f"{console}/tickets": {"post": ticket},
     }
@@ -351,7 +446,7 @@ def _of_class(declaration: ClassDeclaration, known: Mapping[str, ClassDeclaratio
     name = declaration.name
     listing = f"{ROOT}/namespaces/{{namespace}}/classes/{name}/instances"
     own = {"allOf": [_ref(INSTANCE), _object(properties=_ref(f"{name}.properties"))]}
-    found = _object(instances={"type": "array", "items": own}, next={"type": "string"})
+    found = _list("instances", own, next=_TEXT)
     paths: dict[str, dict[str, Any]] = {
         listing: {
             **_parameters_of(listing),
@@ -385,7 +480,10 @@ def _call(name: str, method: MethodDeclaration, known: Mapping[str, ClassDeclara
         "summary": _described(method.qualifiers) or method.name,
         "tags": [name],
         "parameters": [MARK, IF_MATCH],
-        "requestBody": {"required": True, **_json(_object(parameters=parameters))},
+        "requestBody": {
+            "required": bool(required),
+            **_json(_exactly(["parameters"] if required else [], parameters=parameters)),
+        },
         "responses": {"200": {"description": "What the method gave back.", **_json(outcome)}, "default": FAILED},
     }
 

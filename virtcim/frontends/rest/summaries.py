@@ -18,7 +18,7 @@ from virtcim.frontends.rest.values import shown
 from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath, Status
 from virtcim.schema.names import prefix_of
 
-__all__ = ["SUMMARY_METHOD", "Summaries"]
+__all__ = ["MAX_SUMMARIES", "MAX_WIDTH", "SUMMARY_METHOD", "Summaries"]
 
 NAMES_SECONDS = 10.0
 """Seconds for which the names of guests are kept for the pages that follow a first one: to list them takes longer than
@@ -26,6 +26,7 @@ a page.  Those that come meanwhile are told of by events."""
 PAGE_TRIES = 3
 MAX_SUMMARIES = 500
 """Guests that a summary is asked of by name, or that are in a page of it."""
+MAX_WIDTH = 65535
 
 SERVICE = "Virt_VirtualSystemManagementService"
 SUMMARY_METHOD = "GetSummary"
@@ -109,7 +110,7 @@ class Summaries:
             "Properties": columns,
         }
         if "width" in call.query:
-            arguments["ScreenWidth"] = call.number("width", 65535)
+            arguments["ScreenWidth"] = call.number("width", MAX_WIDTH)
         request = InvokeMethod(
             namespace=call.namespace,
             caller=call.caller,
