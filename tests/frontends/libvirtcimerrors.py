@@ -350,7 +350,8 @@ def _pools() -> Iterator[Row]:
         (wrong_id, "Pool has invalid InstanceID", INVALID_PARAMETER),
     ):
         yield refused(f"DeleteResourcePool: {text}", of_pools("DeleteResourcePool", Pool=pool), text, status)
-    volume = resource("StorageVolume", FormatType=1, VolumeName="v", Path="/default-pool", Capacity=1 << 20)
+    properties: dict[str, Any] = {"FormatType": 1, "VolumeName": "v", "Path": "/default-pool", "Capacity": 1 << 20}
+    volume = resource("StorageVolume", **properties)
     in_pool = "CreateResourceInPool"
     yield refused(
         f"{in_pool}: no settings", of_pools(in_pool, Pool=images), "Missing argument `Settings'", INVALID_PARAMETER
@@ -360,14 +361,12 @@ def _pools() -> Iterator[Row]:
     )
     attributes = "Unable to get attributes for resource: "
     for name in ("VolumeName", "Capacity"):
-        lacking = {key: value for key, value in volume.properties.items() if key != name}
+        lacking = {key: value for key, value in properties.items() if key != name}
         request = of_pools(in_pool, Pool=images, Settings=resource("StorageVolume", **lacking))
         yield refused(f"{in_pool}: no {name}", request, f"{attributes}StorageVolumeRASD {name} field not valid")
     request = of_pools(in_pool, Pool=images, Settings=resource("Mem", VirtualQuantity=1))
     yield refused(f"{in_pool}: memory", request, f"{attributes}This function does not support this resource type")
-    request = of_pools(
-        in_pool, Pool=images, Settings=resource("StorageVolume", **{**volume.properties, "FormatType": 3})
-    )
+    request = of_pools(in_pool, Pool=images, Settings=resource("StorageVolume", **{**properties, "FormatType": 3}))
     yield refused(f"{in_pool}: a format that is unknown", request, "Unable to generate XML for new resource")
     from_pool = "DeleteResourceInPool"
     request = of_pools(from_pool, Pool=images)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 from tests.cimom.harness import array, class_name, element, extrinsic, instance_name, intrinsic, value
 
 __all__ = ["WIRE_FORMS", "WireForm"]
 
 NAMESPACE = "root/virt"
-WBEMCLI = {"User-Agent": None, "Connection": "Keep-Alive, TE", "CIMProtocolVersion": "1.0"}
-PYWBEM = {"User-Agent": "pywbem/1.9", "Accept": "*/*", "Accept-Encoding": "gzip, deflate"}
+WBEMCLI: dict[str, str | None] = {"User-Agent": None, "Connection": "Keep-Alive, TE", "CIMProtocolVersion": "1.0"}
+PYWBEM: dict[str, str | None] = {"User-Agent": "pywbem/1.9", "Accept": "*/*", "Accept-Encoding": "gzip, deflate"}
 TRUE, FALSE = value("TRUE"), value("FALSE")
 
 
@@ -52,6 +53,10 @@ def asked(operation: str, **parameters: Callable[[str, str], str] | str) -> Call
 
 def systems(prefix: str, _guest: str) -> str:
     return class_name(f"{prefix}_ComputerSystem")
+
+
+def of_systems(query: str, prefix: str, _guest: str) -> str:
+    return value(query.format(f"{prefix}_ComputerSystem"))
 
 
 def state_change(target: Callable[[str, str], str]) -> Callable[[str, str], str]:
@@ -156,7 +161,7 @@ def _reads() -> Iterator[WireForm]:
             asked(
                 "ExecQuery",
                 QueryLanguage=value("WQL"),
-                Query=lambda p, _g, q=query: value(q.format(f"{p}_ComputerSystem")),
+                Query=partial(of_systems, query),
             ),
             "//VALUE.OBJECTWITHPATH",
         )

@@ -246,7 +246,8 @@ def test_a_guest_that_has_gone_is_not_measured(guests: Guests, libvirtd: Libvirt
 
     uuid = libvirtd.virsh("domuuid", guests.baseline("passing")).strip()
     with closing(libvirtd.connect()) as connection:
-        assert disks.disk_capacities(Late(connection), uuid, True, ["vda"]) is None
+        late: Any = Late(connection)
+        assert disks.disk_capacities(late, uuid, True, ["vda"]) is None
         assert disks.disk_capacities(connection, uuid, True, ["vda"]) is None
 
 

@@ -128,6 +128,7 @@ def test_each_of_several_ciphers_is_told() -> None:
     config = DomainConfig.parse(f"<domain>{ciphers}</domain>")
     (declared,) = options_of(VirtualSystemSettingData.table)
     texts = declared.get(handle(config))
+    assert isinstance(texts, list)
     assert texts == [
         "keywrap/cipher[1]/@name=aes",
         "keywrap/cipher[1]/@state=off",
