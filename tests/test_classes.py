@@ -14,7 +14,7 @@ import pywbem_mock  # type: ignore[import-untyped]
 
 from tests.bed.classes import class_store
 from virtcim import mof, schema
-from virtcim.schema.classes import ClassStore, LocalClass, Qualifier, QualifierDeclaration, SchemaError
+from virtcim.schema.classes import ClassStore, LocalClass, Qualifier, QualifierDeclaration, SchemaError, pack
 
 PREFIXES = ("KVM", "Xen", "LXC", "Test")
 
@@ -315,6 +315,13 @@ def test_what_a_leaf_class_takes_over_is_shared(store: ClassStore) -> None:
     assert store["KVM_LogicalDisk"].properties is store["Xen_LogicalDisk"].properties
 
 
+def test_classes_that_are_not_asked_for_are_kept_compressed(store: ClassStore) -> None:
+    packed = {id(each.text): each for each in store._local.values()}.values()
+    plain = sum(len(json.dumps(each.declaration(), separators=(",", ":"))) for each in packed)
+    assert plain > 400_000
+    assert sum(len(each.text) for each in packed) < plain / 2
+
+
 DECLARATIONS = (
     QualifierDeclaration("Key", "boolean", False, None, False, frozenset({"PROPERTY"}), overridable=False),
     QualifierDeclaration("Description", "string", False, None, None, frozenset({"PROPERTY"}), translatable=True),
@@ -330,7 +337,7 @@ def small_store(base_qualifiers: list[Any], sub_qualifiers: list[Any] | None) ->
         held = [] if qualifiers is None else [{"name": "P", "type": "string", "qualifiers": qualifiers}]
         own = [["Abstract", True]] if superclass is None else []
         declaration = {"name": name, "superclass": superclass, "qualifiers": own, "properties": held, "methods": []}
-        return LocalClass(name, superclass, json.dumps(declaration).encode())
+        return LocalClass(name, superclass, pack(declaration))
 
     return ClassStore(DECLARATIONS, [local("A_Base", None, base_qualifiers), local("A_Sub", "A_Base", sub_qualifiers)])
 

@@ -1,6 +1,6 @@
 """The class store: class and qualifier declarations, resolved (DSP0004 2.8, sections 5.1 and 5.6).
 
-A class is kept as it was declared, one JSON text each (`LocalClass.text`), and is resolved against its superclasses
+A class is kept as it was declared, one packed text each (`LocalClass.text`), and is resolved against its superclasses
 when it is first asked for: most of the classes of a schema are never asked for.  What a subclass takes over
 unchanged is shared with its superclass, object by object, and whole mappings where it changes nothing.
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -28,6 +29,7 @@ __all__ = [
     "Qualifier",
     "QualifierDeclaration",
     "SchemaError",
+    "pack",
 ]
 
 
@@ -149,11 +151,11 @@ class ClassDeclaration:
 
 @immutable
 class LocalClass:
-    """A class as declared, unresolved.
+    """A class as declared, unresolved: few are ever asked for.
 
-    `text` is JSON: `{"name", "superclass", "qualifiers", "properties", "methods"}` in the form that `schema.mofcompile`
-    gives.  `substitute` is a pair of schema names; the first is read as the second wherever a name starts with it,
-    in texts too, which makes one template serve several platforms.
+    `text` is what `pack` gives of `{"name", "superclass", "qualifiers", "properties", "methods"}` in the form that
+    `schema.mofcompile` gives.  `substitute` is a pair of schema names; the first is read as the second wherever a name
+    starts with it, in texts too, which makes one template serve several platforms.
     """
 
     name: str
@@ -168,8 +170,13 @@ class LocalClass:
 
     def declaration(self) -> dict[str, Any]:
         """The declaration as plain values."""
-        declaration: dict[str, Any] = json.loads(self.text)
+        declaration: dict[str, Any] = json.loads(zlib.decompress(self.text))
         return declaration if self.substitute is None else _substituted(declaration, *self.substitute)
+
+
+def pack(declaration: Mapping[str, Any]) -> bytes:
+    """Make the text of a class from its declaration as plain values: compressed it takes less than half."""
+    return zlib.compress(json.dumps(declaration, separators=(",", ":")).encode())
 
 
 def _renamed(name: str, template: str, schema: str) -> str:

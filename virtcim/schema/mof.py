@@ -25,6 +25,7 @@ from virtcim.schema.classes import (
     Qualifier,
     QualifierDeclaration,
     SchemaError,
+    pack,
 )
 from virtcim.schema.names import base_of, prefix_of
 
@@ -35,7 +36,7 @@ CACHE_NAME = "classes.cache"
 TEMPLATE_SCHEMA = "Platform"
 """The schema name in templates; every platform has the classes of the templates under its own schema name."""
 
-_FORMAT = b"virtcim class cache 1"
+_FORMAT = b"virtcim class cache 2"
 """To be changed with everything that changes the content of the cache for the same MOF."""
 
 _log = logging.getLogger(__name__)
@@ -148,7 +149,7 @@ def _digest(sources: Sequence[tuple[str, str]], templates: Sequence[tuple[str, s
 
 def _compile(sources: Sequence[tuple[str, str]], templates: Sequence[tuple[str, str]]) -> bytes:
     """The body of the cache: one line of JSON with the qualifier declarations and the index of the classes (name,
-    superclass, whether from a template, length of its text), then the texts of the classes without separators."""
+    superclass, whether from a template, length of its text), then the packed texts without separators."""
     from virtcim.schema.mofcompile import compile_mof
 
     qualifiers, classes = compile_mof([*sources, *templates])
@@ -160,7 +161,7 @@ def _compile(sources: Sequence[tuple[str, str]], templates: Sequence[tuple[str, 
             name = declaration["name"]
             if is_template != name.startswith(f"{TEMPLATE_SCHEMA}_"):
                 raise SchemaError(f"{name}: the classes of templates, and no others, are named {TEMPLATE_SCHEMA}_...")
-            text = json.dumps(declaration, separators=(",", ":")).encode()
+            text = pack(declaration)
             index.append([name, declaration["superclass"], is_template, len(text)])
             texts.append(text)
     head = json.dumps({"qualifiers": qualifiers, "classes": index}, separators=(",", ":")).encode()
@@ -205,14 +206,14 @@ def _classes(
 
 def _extended(local: LocalClass, extra: dict[str, Any]) -> LocalClass:
     """A class with the qualifiers and properties that another declaration adds to it."""
-    declaration = json.loads(local.text)
+    declaration = local.declaration()
     there = {each["name"].lower() for each in declaration["properties"]}
     again = [each["name"] for each in extra["properties"] if each["name"].lower() in there]
     if again:
         raise SchemaError(f"{extra['name']} declares {', '.join(again)}, which all platforms have")
     for part in ("qualifiers", "properties"):
         declaration[part] = [*declaration[part], *extra[part]]
-    return replace(local, text=json.dumps(declaration, separators=(",", ":")).encode())
+    return replace(local, text=pack(declaration))
 
 
 def _check(store: ClassStore, names: Iterable[str]) -> None:
