@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 from virtcim.libhelper.documents.capabilities import DomainCapabilities, StoragePoolCapabilities, parsed
+from virtcim.libhelper.documents.storage import VolumeConfig
 from virtcim.platforms.base import Feature, Platform
 from virtcim.providers.deviceids import DeviceKind
+from virtcim.providers.imageformats import FormatsByPath, as_guests_read, base_in_no_pool, formats_in_guests
 from virtcim.providers.interface import CIMValue, Properties
 from virtcim.providers.site import Site
 from virtcim.providers.storage import format_of
@@ -244,6 +246,7 @@ def _ranges_of_disks(pool: DiskPool, usual: Properties) -> Found:
 
 def _volumes(pool: DiskPool) -> Iterator[tuple[str, dict[str, CIMValue]]]:
     """The volumes that there are, by name: each is a disk that a guest can have."""
+    formats = formats_in_guests(pool.site, pool.hypervisor)
     for volume in volumes_of(pool):
         config, name = volume.config, volume.volume.name
         is_medium = config.target_format_type == _MEDIUM and not pool.platform.containers
@@ -254,10 +257,16 @@ def _volumes(pool: DiskPool) -> Iterator[tuple[str, dict[str, CIMValue]]]:
                 "VirtualQuantity": config.capacity,
                 "VirtualQuantityUnits": _BYTES,
                 "AllocationUnits": _BYTES,
-                "DriverType": None if pool.platform.containers else format_of(config),
+                "DriverType": _driver_type(pool, config, formats),
                 **(_drive(pool, "cdrom") if is_medium else _disk(pool, name)),
             },
         )
+
+
+def _driver_type(pool: DiskPool, config: VolumeConfig, formats: FormatsByPath) -> str | None:
+    if pool.platform.containers or base_in_no_pool(config, formats, pool.hypervisor) is not None:
+        return None
+    return format_of(as_guests_read(config, formats))
 
 
 def _new_volumes(pool: DiskPool) -> Found:

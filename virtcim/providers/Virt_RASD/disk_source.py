@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 from virtcim.libhelper.connections import is_local
 from virtcim.libhelper.documents.domain import Disk, Filesystem
 from virtcim.providers.drafts import Draft, ValueRefusedError, kibibytes
+from virtcim.providers.imageformats import as_guests_read, base_in_no_pool, formats_in_guests
 from virtcim.providers.imageurls import path_in, read_image_url, socket_of
 from virtcim.providers.storage import StorageMap, format_of, known_path
 
 if TYPE_CHECKING:
+    from virtcim.libhelper.documents.storage import VolumeConfig
     from virtcim.libhelper.inventory.records import Pool
     from virtcim.providers.drafts import DraftContext, GivenProperties
 
@@ -290,8 +292,23 @@ def _volume(draft: Draft, storage: StorageMap, path: str) -> tuple[str, str | No
             config = volume.config
             if config is not None and (config.target_path or volume.key) == path:
                 kind = config.type if config.type in _DISKS else _guessed_kind(path)
-                return kind, format_of(config) if kind == "file" else None
+                return kind, _format_of(draft, config) if kind == "file" else None
     return None
+
+
+def _format_of(draft: Draft, config: VolumeConfig) -> str | None:
+    """The format in which a volume is read, where the client leaves that open."""
+    if "DriverType" in draft.given:
+        return None
+    hypervisor = draft.context.hypervisor
+    formats = formats_in_guests(draft.context.site, hypervisor)
+    base = base_in_no_pool(config, formats, hypervisor)
+    if base is not None:
+        raise ValueRefusedError(
+            f"Address: {config.target_path} begins like an image over {base}, which is in no storage pool; "
+            "expected DriverType to say how it is to be read"
+        )
+    return format_of(as_guests_read(config, formats))
 
 
 def _format_in_chain(disk: Disk, path: str) -> str | None:

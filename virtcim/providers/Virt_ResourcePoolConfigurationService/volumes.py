@@ -15,6 +15,7 @@ from virtcim.libhelper.xml.text import ValueRejectedError
 from virtcim.providers.errors import libvirt_failure
 from virtcim.providers.guests import all_guests
 from virtcim.providers.gueststorage import path_of
+from virtcim.providers.imageformats import as_guests_read, base_in_no_pool, formats_in_guests
 from virtcim.providers.interface import (
     CIMError,
     InstancePath,
@@ -73,7 +74,8 @@ def create_resource_in_pool(
     try:
         given = GivenProperties(setting.properties)
         source = _source(service, pool, given)
-        volume = _new_volume(given, pool, source)
+        read = None if source is None else _read(pool, source, "HostResource")
+        volume = _new_volume(given, pool, read)
         name = volume.name or ""
         xml = object_text(volume)
     except (SettingsError, ValueRejectedError) as error:
@@ -84,10 +86,10 @@ def create_resource_in_pool(
 
     def run(work: Work) -> MethodResult:
         try:
-            if source is None:
+            if source is None or read is None:
                 pool.hypervisor.storage.create_volume(pool.record.uuid, xml, name, work)
             else:
-                _copy(pool, source, volume, work)
+                _copy(pool, source, read, volume, work)
         except LibvirtError as error:
             raise libvirt_failure("Unable to create storage volume", error) from error
         refresh_volumes(pool)
@@ -102,18 +104,42 @@ def create_resource_in_pool(
     return service.do("CreateResourceInPool", context, run, affected, Effect.PERFORMANCE_IMPACT)
 
 
-def _copy(pool: DiskPool, source: StorageVolume, volume: VolumeConfig, work: Work) -> None:
+def _read(pool: DiskPool, volume: StorageVolume, name: str) -> VolumeConfig:
+    """Describe a volume as it is read where nobody says how.
+
+    Parameters:
+        name: of the property that names it.
+
+    Raises:
+        SettingsError: it lies over what is in no pool, so that a guest may have chosen that.
+    """
+    formats = formats_in_guests(pool.site, pool.hypervisor)
+    base = base_in_no_pool(volume.config, formats, pool.hypervisor)
+    if base is not None:
+        raise SettingsError(
+            f"`{name}' property: {volume.volume.name} begins like an image over {base}, which is in no storage pool"
+        )
+    return as_guests_read(volume.config, formats)
+
+
+def _copy(pool: DiskPool, source: StorageVolume, read: VolumeConfig, volume: VolumeConfig, work: Work) -> None:
     """Make a volume with the content of another one.
 
     Where both are of one format and the source stands alone, its bytes are copied, which can be followed and stopped.
     Else libvirt converts it, and that cannot be stopped.
+
+    Parameters:
+        read: the source as it is read.
+
+    Raises:
+        CIMError: FAILED where libvirt would convert it from another format.
     """
     storage, name, size = pool.hypervisor.storage, volume.name or "", volume.capacity or 0
     place = (source.pool.record.uuid, source.volume.name)
-    like = volume.target_format_type in (None, source.config.target_format_type)
-    alone = source.config.backing_store_path is None and volume.backing_store_path is None
+    like = volume.target_format_type in (None, read.target_format_type)
+    alone = read.backing_store_path is None and volume.backing_store_path is None
     if like and alone:
-        capacity = source.config.capacity or size
+        capacity = read.capacity or size
         first = volume.replace(capacity=capacity, allocation=0)
         try:
             wanted = size if size > capacity else None
@@ -123,11 +149,21 @@ def _copy(pool: DiskPool, source: StorageVolume, volume: VolumeConfig, work: Wor
                 raise
         else:
             return
+    now = storage.volume_config(*place)
+    if now is not None and now.target_format_type != read.target_format_type:
+        raise CIMError(
+            Status.FAILED,
+            f"Unable to create storage volume: guests read {source.volume.name} as {read.target_format_type}, and it "
+            f"begins like {now.target_format_type}; expected a copy in the format {read.target_format_type}",
+        )
     storage.convert_volume(pool.record.uuid, object_text(volume), name, place, work)
 
 
-def _new_volume(given: GivenProperties, pool: DiskPool, source: StorageVolume | None) -> VolumeConfig:
+def _new_volume(given: GivenProperties, pool: DiskPool, source: VolumeConfig | None) -> VolumeConfig:
     """The volume that settings ask for.
+
+    Parameters:
+        source: whose content it is to have, as that is read; None where it is to be empty.
 
     Raises:
         SettingsError: a property is missing or is not possible.
@@ -141,23 +177,23 @@ def _new_volume(given: GivenProperties, pool: DiskPool, source: StorageVolume | 
     backing = given.text("BackingPath")
     if backing is not None and source is not None:
         raise SettingsError("`BackingPath' property contradicts `HostResource'")
-    beneath = source or (_volume_by_path(pool, backing) if backing is not None else None)
+    backing_format = given.text("BackingFormat")
+    beneath = source or _beneath(pool, backing, backing_format)
     if capacity is None:
-        capacity = None if beneath is None else beneath.config.capacity
+        capacity = None if beneath is None else beneath.capacity
         if capacity is None:
             raise SettingsError("Missing `Capacity' property")
-    elif source is not None and capacity < (source.config.capacity or 0):
-        raise SettingsError(f"`Capacity' property is less than that of the source, {source.config.capacity} bytes")
+    elif source is not None and capacity < (source.capacity or 0):
+        raise SettingsError(f"`Capacity' property is less than that of the source, {source.capacity} bytes")
     allocation = given.size("AllocationQuantity")
     if allocation is not None and allocation > capacity:
         raise SettingsError("`AllocationQuantity' property is more than `Capacity'")
     if word is None and source is not None:
-        word = source.config.target_format_type
-    backing_format = given.text("BackingFormat")
+        word = source.target_format_type
     if backing_format is not None and backing is None:
         raise SettingsError("`BackingFormat' property needs `BackingPath'")
     if backing is not None and backing_format is None:
-        backing_format = None if beneath is None else beneath.config.target_format_type
+        backing_format = None if beneath is None else beneath.target_format_type
         if backing_format is None:
             raise SettingsError("Missing `BackingFormat' property: the format of `BackingPath' is not known")
     return VolumeConfig(
@@ -168,6 +204,14 @@ def _new_volume(given: GivenProperties, pool: DiskPool, source: StorageVolume | 
         backing_store_path=backing,
         backing_store_format_type=backing_format,
     )
+
+
+def _beneath(pool: DiskPool, path: str | None, given_format: str | None) -> VolumeConfig | None:
+    """The volume that a new one is to lie over, as it is read; None for what is no volume."""
+    found = None if path is None else _volume_by_path(pool, path)
+    if found is None or given_format is not None:
+        return None if found is None else found.config
+    return _read(pool, found, "BackingPath")
 
 
 def _format(given: GivenProperties) -> str | None:
