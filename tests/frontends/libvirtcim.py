@@ -345,6 +345,12 @@ POOLS = (
         [],
         is_same=True,
     ),
+    Row(
+        "an interface without a pool of another platform",
+        led_to(NO_POOL, "KVM_ResourceAllocationFromPool"),
+        [],
+        is_same=True,
+    ),
     Row("a console has no pool", led_to(CONSOLE, "KVM_ResourceAllocationFromPool"), [], is_same=True),
     Row(
         "the devices of the host",

@@ -28,12 +28,14 @@ from virtcim.frontends.compatibility.difference import View, merged
 from virtcim.frontends.compatibility.differences import DIFFERENCES, STARTED
 from virtcim.frontends.compatibility.settings import CompatibilitySettings
 from virtcim.providers.interface import (
+    CIMError,
     CIMScalar,
     CIMValue,
     EmbeddedInstance,
+    InstancePath,
     Properties,
 )
-from virtcim.schema.names import base_of
+from virtcim.schema.names import base_of, prefix_of
 
 __all__ = ["LibvirtCim"]
 
@@ -138,8 +140,7 @@ class LibvirtCim(Translation):
             # What front ends lay out of a class by its revision is the true form.
             return replace(result, revision=None, lasting=False)
         if isinstance(request, _TRAVERSALS) and isinstance(result, Instances) and not result.instances:
-            tell = self._dead_ends.get(_association(request.filter))
-            error = None if tell is None or _says_more(request.filter) else tell(request.path)
+            error = self._find_dead_end(request.path, request.filter)
             if error is not None:
                 raise error
         if not isinstance(request, InvokeMethod) or not isinstance(result, MethodOutcome):
@@ -153,6 +154,14 @@ class LibvirtCim(Translation):
         if not self._is_success(key, value, request):
             return result
         return replace(result, return_value=0, out=result.out if key in self._jobs else {})
+
+    def _find_dead_end(self, path: InstancePath, given: AssociationFilter) -> CIMError | None:
+        """Give the error of an association that leads to nothing; None where libvirt-cim did not look for anything."""
+        error = self._dead_ends.get(_association(given))
+        says_more = given.result_class or given.role or given.result_role
+        prefixes = (prefix_of(path.class_name).lower(), "cim")
+        is_theirs = prefix_of(given.association_class or "").lower() in prefixes
+        return error(path) if error is not None and is_theirs and not says_more else None
 
     def _is_success(self, key: tuple[str, str], value: int, request: InvokeMethod) -> bool:
         """Tell whether a return value of a method was 0."""
@@ -173,11 +182,6 @@ def _in_lower_case(mapping: Mapping[str, Mapping[str, Value]]) -> dict[str, dict
 def _association(given: AssociationFilter) -> str:
     """Give the association class that a client names, without its prefix and in lower case; "" for none."""
     return base_of(given.association_class).lower() if given.association_class else ""
-
-
-def _says_more(given: AssociationFilter) -> bool:
-    """Tell whether a client says more than which association it means."""
-    return bool(given.result_class or given.role or given.result_role)
 
 
 def _method(request: InvokeMethod) -> tuple[str, str]:
