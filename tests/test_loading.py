@@ -106,6 +106,22 @@ def test_aiohttp_alone_is_loaded_without_authorities(tmp_path: Path) -> None:
     assert done.stdout.split("\n")[:2] == ["[0, 0] [1]", "1"], done.stderr
 
 
+MEDIA_TYPES = """
+import mimetypes, sys
+mimetypes.knownfiles.append(sys.argv[1])
+from virtcim.frontends.http import library
+print(mimetypes.guess_type("a.virtcim")[0], mimetypes.guess_type("a.html")[0])
+"""
+
+
+def test_media_types_of_the_system_are_not_read(tmp_path: Path) -> None:
+    types = tmp_path / "mime.types"
+    types.write_text("application/x-virtcim virtcim\n")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", MEDIA_TYPES, types], capture_output=True, text=True, env=environment)
+    assert done.stdout == "None text/html\n", done.stderr
+
+
 BEGUN = """
 import sys
 from virtcim.app import entry, main, serve

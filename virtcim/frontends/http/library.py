@@ -1,11 +1,15 @@
-"""aiohttp as this server uses it, loaded without the certificate authorities of the system.
+"""aiohttp as this server uses it, loaded without the certificate authorities and the media types of the system.
 
 Loading aiohttp prepares two TLS contexts for its client, and the authorities in them take an eighth of a second and
 5 MiB.  Nothing here uses that client: whoever asks over TLS (`client.py`) has a context of its own.
+
+It also reads the media types of a thousand kinds of files, which it would send files with.  The files of the console
+are of a few kinds, known to `pages.py`.
 """
 
 from __future__ import annotations
 
+import mimetypes
 import ssl
 import threading
 from collections.abc import Iterator
@@ -42,6 +46,7 @@ def _without_authorities() -> Iterator[None]:
         del ssl.SSLContext.set_default_verify_paths
 
 
+mimetypes.knownfiles.clear()
 with _without_authorities():
     from aiohttp import HttpVersion11, WSCloseCode, WSMsgType, web
     from aiohttp.http_exceptions import BadHttpMethod, HttpProcessingError, LineTooLong
