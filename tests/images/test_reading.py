@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.growth import assert_linear
 from tests.images.appliances import DISK_SIZE, archive, descriptor, envelope, image, item, system, vmdk, write_archive
 from virtcim.images.appliances.archive import list_members
 from virtcim.images.appliances.description import Property
@@ -111,6 +112,25 @@ def test_an_archive_of_nothing_but_directories_comes_to_an_end(tmp_path: Path) -
     assert [member.name for member in list_members(io.BytesIO(archive({NAME: b""})), 10)] == [NAME]
     with pytest.raises(ApplianceError, match="more than 40 headers"):
         list_members(made, 10)
+
+
+def test_headers_that_say_nothing_of_files_come_to_an_end() -> None:
+    records = b"4 =\n" * (1 << 14)
+    header = entry("x", tarfile.XHDTYPE)
+    header.size = len(records)
+    block = header.tobuf(tarfile.USTAR_FORMAT) + records
+    few = io.BytesIO(block * 10 + archive({NAME: b""}))
+    assert [member.name for member in list_members(few, 1000)] == [NAME]
+    with pytest.raises(ApplianceError, match="headers of more than"):
+        list_members(io.BytesIO(block * 100), 1000)
+
+
+def test_controllers_cost_what_they_are_many() -> None:
+    def controllers(count: int) -> bytes:
+        each = (item(InstanceID=10 + number, ResourceType=6, Address=number % 20) for number in range(count))
+        return envelope(system("".join(each)))
+
+    assert_linear(lambda data: settle_machine(read_descriptor(data).systems[0], ""), controllers, 2000)
 
 
 def test_names_of_a_hundred_letters_and_more_are_read(tmp_path: Path) -> None:

@@ -23,6 +23,10 @@ _HEADERS_OF_FILE = 4
 """Headers that a file may have on average: its own, those that say more of it, those of directories."""
 _MOST_EXTENSION = 64 * 1024
 """Bytes that a header may have which says more of the next member."""
+_MOST_EXTENDED = 4 << 20
+"""Bytes that all of these may have: four times what the longest names of all files take."""
+_MOST_DIGITS = 8
+"""Digits that the length of a record of such a header may have, with the blank behind it."""
 _KINDS = {
     b"1": "a link",
     b"2": "a symbolic link",
@@ -127,7 +131,7 @@ def _walk(file: BinaryIO, most: int) -> Iterator[Member]:
         most: headers that are read: those of directories and extensions hold no files, and could go on for ever.
     """
     end = file.seek(0, io.SEEK_END)
-    place, told, count = 0, dict[str, str](), 0
+    place, told, count, extended = 0, dict[str, str](), 0, 0
     while place + _BLOCK <= end:
         file.seek(place)
         header = file.read(_BLOCK)
@@ -147,6 +151,9 @@ def _walk(file: BinaryIO, most: int) -> Iterator[Member]:
         if kind in (b"x", b"g", b"L"):
             if size > _MOST_EXTENSION:
                 raise ApplianceError(f"archive: a header of {size} bytes; expected no more than {_MOST_EXTENSION}")
+            extended += size
+            if extended > _MOST_EXTENDED:
+                raise ApplianceError(f"archive: headers of more than {_MOST_EXTENDED} bytes; expected fewer")
             told |= _extension(kind, file.read(size))
         elif kind in (b"0", b"\0", b"7"):
             yield Member(check_name(name.removeprefix("./")), place, size)
@@ -195,15 +202,16 @@ def _extension(kind: bytes, data: bytes) -> dict[str, str]:
     if kind == b"L":
         return {"path": data.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")}
     found = {}
-    while data.strip(b"\0"):
-        length, _, rest = data.partition(b" ")
-        if not length.isdigit() or not len(length) + 3 <= int(length[:9]) <= len(data):
+    data, place = data.rstrip(b"\0"), 0
+    while place < len(data):
+        length, _, _ = data[place : place + _MOST_DIGITS].partition(b" ")
+        end = place + int(length) if length.isdigit() else 0
+        if not place + len(length) + 3 <= end <= len(data):
             raise ApplianceError("archive: a header that cannot be read; expected a tar archive")
-        record = rest[: int(length[:9]) - len(length) - 1]
+        record, place = data[place + len(length) + 1 : end], end
         key, _, value = record.removesuffix(b"\n").partition(b"=")
         if key.startswith(b"GNU.sparse"):
             raise ApplianceError("archive: holds a sparse file; expected plain files")
         if kind == b"x" and key in (b"path", b"size"):
             found[key.decode()] = value.decode("utf-8", "surrogateescape")
-        data = data[int(length[:9]) :]
     return found

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import field
 
@@ -209,13 +210,15 @@ class _Settler:
 
     def _controllers(self) -> dict[str, Controller]:
         found: dict[str, Controller] = {}
+        taken = defaultdict[Kind, set[int]](set)
         for item in sorted(self._items.values(), key=_address):
             words = words_of(item.text("ResourceSubType"))
             kind = controller_kind(item.resource_type, words)
             if kind is Kind.OTHER:
                 self._leave_out(item)
             elif kind is not None:
-                place = _place(item, {each.place for each in found.values() if each.kind is kind})
+                place = _place(item, taken[kind])
+                taken[kind].add(place)
                 found[item.text("InstanceID")] = Controller(item.text("InstanceID"), kind, words, place)
         return found
 
@@ -300,4 +303,6 @@ def _place(item: Item, taken: Collection[int]) -> int:
     address = _address(item)
     if address < _MOST_CONTROLLERS and address not in taken:
         return address
-    return next(number for number in itertools.count() if number not in taken)
+    # Of those that are taken, only addresses can lie behind the first free one.
+    first = max(0, len(taken) - _MOST_CONTROLLERS)
+    return next(number for number in itertools.count(first) if number not in taken)
