@@ -432,6 +432,19 @@ def test_container(guests: Guests, libvirtd: Libvirtd, started: Callable[..., Hy
     assert hypervisor.inventory.wait_for(state_is(name, DomainState.SHUTOFF), PATIENCE)
 
 
+def test_a_disk_that_is_read_otherwise_is_measured_anew(
+    guests: Guests, libvirtd: Libvirtd, watched: dict[Path, str], started: Callable[..., Hypervisor]
+) -> None:
+    """Its image is what it was."""
+    name = guests.baseline("otherwise")
+    image = Path(libvirtd.virsh("domblklist", name).split()[-1])
+    inventory = started(libvirtd.uri(), interval=3600.0, watch_directories=watched).inventory
+    assert inventory.wait_for(lambda now: domain(now, name).capacities == {"vda": 1 << 20}, PATIENCE)
+    libvirtd.define(libvirtd.virsh("dumpxml", name).replace("type='qcow2'", "type='raw'"))
+    size = image.stat().st_size
+    assert inventory.wait_for(lambda now: domain(now, name).capacities == {"vda": size}, PATIENCE)
+
+
 def test_disks_are_measured(guests: Guests, libvirtd: Libvirtd, started: Callable[..., Hypervisor]) -> None:
     name = guests.boot_sector("measured")
     told = dict(row.split(":") for row in libvirtd.virsh("domblkinfo", name, "vda").splitlines() if row)

@@ -16,8 +16,9 @@ from virtcim.libhelper.errors import look_up
 
 __all__ = ["Images", "disk_capacities", "images_of"]
 
-Images = tuple[tuple[int, ...] | None, ...]
-"""By disk, what tells a file from another one and from itself when it was written; None where there is no file."""
+Images = tuple[tuple[str | int | None, ...] | None, ...]
+"""By disk, how it is read, and what tells a file from another one and from itself when it was written; None where there
+is no file."""
 
 
 def images_of(disks: Iterable[Disk]) -> Images | None:
@@ -26,7 +27,7 @@ def images_of(disks: Iterable[Disk]) -> Images | None:
     Returns:
         None when that cannot be told: for anything but plain files, as a volume of LVM grows with no trace.
     """
-    found: list[tuple[int, ...] | None] = []
+    found: list[tuple[str | int | None, ...] | None] = []
     for disk in disks:
         if not disk.source_file:
             return None
@@ -39,7 +40,9 @@ def images_of(disks: Iterable[Disk]) -> Images | None:
             return None
         if not stat.S_ISREG(status.st_mode):
             return None
-        found.append((status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
+        found.append(
+            (disk.driver_type, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        )
     return tuple(found)
 
 
