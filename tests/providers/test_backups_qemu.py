@@ -176,6 +176,28 @@ def test_checkpoints_come_and_go(service: BackupService, libvirtd: Libvirtd) -> 
     wait_until(lambda: service.chain(name) == {"others": []}, PATIENCE)
 
 
+def test_a_guest_with_checkpoints_keeps_its_name(service: BackupService, libvirtd: Libvirtd) -> None:
+    """libvirt would lose them."""
+    name = started(service, libvirtd, "named")
+    libvirtd.virsh("checkpoint-create-as", name, "one")
+    libvirtd.virsh("destroy", name)
+    service.hypervisor.inventory.refresh(libvirtd.virsh("domuuid", name).strip())
+    provider = "KVM_VirtualSystemManagementService"
+    wanted = EmbeddedInstance("KVM_VirtualSystemSettingData", {"InstanceID": f"KVM:{name}", "ElementName": "another"})
+
+    def rename() -> Any:
+        given = {"SystemSettings": wanted}
+        return outcome(
+            service.providers[provider].invoke_method(provider, None, "ModifySystemSettings", given, CONTEXT)
+        )
+
+    assert rename().return_value == INVALID_STATE
+    assert list(libvirtd.list_all()) == [name]
+    libvirtd.virsh("checkpoint-delete", name, "one", "--metadata")
+    assert rename().return_value == COMPLETED
+    assert list(libvirtd.list_all()) == ["another"]
+
+
 def test_what_cannot_be_backed_up_is_refused_and_leaves_nothing(
     service: BackupService, libvirtd: Libvirtd, pool: Path, guests: Guests
 ) -> None:

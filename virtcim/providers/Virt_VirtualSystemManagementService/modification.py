@@ -27,6 +27,7 @@ from virtcim.libhelper.domains.live import (
     domain_steps,
     settled_fields,
 )
+from virtcim.libhelper.inventory.records import Domain
 from virtcim.platforms.base import Feature
 from virtcim.providers.deviceids import SUFFIX, DeviceKind
 from virtcim.providers.drafts import Draft, DraftContext, ValueRefusedError
@@ -190,6 +191,12 @@ def modify_system(edit: Edit, given: Properties) -> None:
 def _rename(edit: Edit, name: str) -> None:
     if edit.change.live is not None:
         raise MethodFailedError(ReturnCode.INVALID_STATE, "VirtualSystemIdentifier: a running guest cannot be renamed")
+    guest = edit.guest.hypervisor.inventory.refresh(edit.guest.domain.uuid)
+    if isinstance(guest, Domain) and guest.has_checkpoints:
+        # libvirt moves what it keeps of them to where it keeps snapshots, and does not find it at its next start.
+        raise MethodFailedError(
+            ReturnCode.INVALID_STATE, "VirtualSystemIdentifier: a guest with checkpoints cannot be renamed"
+        )
     edit.change.name = name
 
 
