@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import base64
 import http.client
+import json
 import os
 import re
 import secrets
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -245,6 +248,12 @@ class Server:
         if error is not None and self.errors:
             error.add_note(f"virtcim serve wrote:\n{self.errors[-4000:]}")
         self.close()
+
+    def kept(self, collection: str) -> list[Any]:
+        """The records of a table of its state that are on disk."""
+        with closing(sqlite3.connect(f"file:{self.state_dir}/state.sqlite?mode=ro", uri=True)) as database:
+            rows = database.execute("SELECT value FROM record WHERE collection = ?", (collection,))
+            return [json.loads(value) for (value,) in rows]
 
     def client(self, namespace: str = "root/virt") -> RawClient:
         """A raw HTTP client with this server's user."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import signal
-import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -32,14 +30,7 @@ RETENTION = 5
 
 def queued(server: Server) -> int:
     """How many indications wait in the journal."""
-    return sum(len(each["numbers"]) for each in kept(server, "receivers of queued indication"))
-
-
-def kept(server: Server, collection: str) -> list[Any]:
-    """The records of a table that are on disk."""
-    with sqlite3.connect(f"file:{server.state_dir}/state.sqlite?mode=ro", uri=True) as database:
-        rows = database.execute("SELECT value FROM record WHERE collection = ?", (collection,))
-        return [json.loads(value) for (value,) in rows]
+    return sum(len(each["numbers"]) for each in server.kept("receivers of queued indication"))
 
 
 def short(indication: Any) -> tuple[Any, ...]:
@@ -107,7 +98,7 @@ def test_the_end_of_a_job_while_no_server_is_there(
         listener.wait(lambda each: each["SourceInstance"]["JobState"] == COMPLETED)
         libvirtd.virsh("pool-destroy", "ended")
         libvirtd.virsh("pool-undefine", "ended")
-        wait_until(lambda: [each["state"] for each in kept(server, "job")] == [COMPLETED])
+        wait_until(lambda: [each["state"] for each in server.kept("job")] == [COMPLETED])
         server.stop(signal.SIGKILL)
         time.sleep(RETENTION)
         server.start()

@@ -56,6 +56,31 @@ def test_forgotten(requests: MemoryRequests, then: dict[str, Any]) -> None:
     assert requests.pending(UUID, RUN, FULL) is None
 
 
+def test_what_is_kept_is_what_is_pending(requests: MemoryRequests) -> None:
+    kept: dict[str, tuple[int, int]] = {}
+
+    def keep(uuid: str, number: int, size: int | None) -> None:
+        if size is None:
+            kept.pop(uuid, None)
+        else:
+            kept[uuid] = number, size
+
+    requests.keep = keep
+    requests.add(UUID, RUN, ASKED)
+    assert kept == {UUID: (RUN, ASKED)}
+    later = MemoryRequests()
+    later.restore(UUID, *kept[UUID])
+    later.keep = keep
+    for memory in (FULL, 40000):
+        shows(later, memory)
+        assert later.pending(UUID, RUN, memory) == ASKED
+    shows(later, ASKED)
+    assert kept == {}
+    later.restore(UUID, RUN, ASKED)
+    shows(later, FULL, id=RUN + 1)
+    assert len(later) == 0, "another run, while no server was there"
+
+
 def test_what_was_asked_counts() -> None:
     assert not is_as_defined(xml(FULL), xml(ASKED))
     assert is_as_defined(xml(FULL), xml(ASKED), ASKED)

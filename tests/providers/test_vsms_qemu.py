@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import time
 from collections import Counter
@@ -472,6 +473,25 @@ def test_wbemcli_defines_a_guest_in_mof(client: Client) -> None:
     assert wait_until(lambda: client.daemon.list_all().get(NAME)) == "shut off"
     assert nodes(client.xml("--inactive"), "//memory/text()") == ["65536"]
     client.done("DestroySystem", AffectedSystem=guest_path())
+
+
+def test_memory_that_was_asked_for_is_so_over_a_restart_of_the_server(client: Client) -> None:
+    """What was kept is forgotten with the guest, also one that goes while no server is there."""
+    define(client)
+    smaller = setting("Mem", InstanceID=f"{NAME}/mem", VirtualQuantity=40, AllocationUnits="byte*2^20")
+    client.done("ModifyResourceSettings", ResourceSettings=[smaller])
+    start(client)
+    wait_until(lambda: client.server.kept("asked memory"))
+    client.server.stop(signal.SIGKILL)
+    client.server.start()
+    client.wbem = client.server.pywbem()
+    wait_until(lambda: client.wbem.EnumerateInstanceNames("KVM_ComputerSystem"))
+    check_one_configuration(client, 40)
+    client.server.stop()
+    client.daemon.remove_domains()
+    client.server.start()
+    client.wbem = client.server.pywbem()
+    wait_until(lambda: not client.server.kept("asked memory"))
 
 
 def test_a_memory_module_and_other_devices_come_and_go(client: Client, guests: Any) -> None:

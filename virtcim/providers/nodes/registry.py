@@ -13,6 +13,7 @@ from virtcim.libhelper.inventory.records import Change, Host
 from virtcim.libhelper.settings import HypervisorSettings
 from virtcim.libhelper.threads import Threads
 from virtcim.platforms.registry import Registry
+from virtcim.providers.askedmemory import MemoryRecords
 from virtcim.providers.frozen import FrozenRecords
 from virtcim.providers.interface import CIMError, Status, Store
 from virtcim.providers.jobs import Jobs
@@ -59,7 +60,8 @@ class NodeRegistry:
         local: the local site.
         platforms: that there are.
         inventory: how to keep inventories.
-        store: keeps the nodes that were made at run time, what was known of each, and which guests are frozen.
+        store: keeps the nodes that were made at run time, what was known of each, which guests are frozen, and how much
+            memory they were asked to have.
         in_use: the namespaces that no node may have.
 
     Attributes:
@@ -94,8 +96,9 @@ class NodeRegistry:
         self._in_use = frozenset(name.strip("/").lower() for name in (*in_use, local.namespace))
         self._managed = store.table(MANAGED, ManagedNode)
         self._remembered = store.table(REMEMBERED, RememberedHost)
-        self._frozen = FrozenRecords(store)
+        self._frozen, self._memory = FrozenRecords(store), MemoryRecords(store)
         self._frozen.follow(local)
+        self._memory.follow(local)
         # Held for a change of nodes from its beginning to its end, never by who only looks.
         self._changing = threading.RLock()
         self._nodes: dict[str, Node] = {}
@@ -309,6 +312,7 @@ class NodeRegistry:
         site.library = self.local.library
         detach_seeds(site)
         self._frozen.follow(site)
+        self._memory.follow(site)
         return Node(
             name, settings, origin, site, self._platforms, self._inventory, self._remembered, self._note, self._threads
         )
