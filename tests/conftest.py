@@ -24,6 +24,7 @@ settings.load_profile("virtcim")
 LONGEST = (
     "test_soak.py",
     "test_storm.py",
+    "test_sequences.py",
     "test_graph.py",
     "test_walk.py",
     "test_following.py",

@@ -1,0 +1,1 @@
+"""Random sequences of what clients, virsh and accidents do to a host, and what must hold after each step."""
