@@ -299,6 +299,12 @@ def _reading() -> list[Case]:
             6,
             text="No instance of Toy_Setting",
         ),
+        Case(
+            "a class that instances are below",
+            GetInstance(namespace=TOY, path=InstancePath("Toy_Named", {"Name": "plain"})),
+            6,
+            text="Toy_Named has no instances of its own in root/toy; expected a class below it, such as Toy_",
+        ),
         Case("a class that does not exist", get("Toy_Nothing", "plain"), 5, text="Toy_Nothing"),
         Case(
             "a namespace that does not exist", GetInstance(namespace="root/nowhere", path=PLAIN), 3, text="root/nowhere"

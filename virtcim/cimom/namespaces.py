@@ -153,19 +153,34 @@ class Namespace:
             CIMError: NOT_FOUND when there is none, or what the provider raises.
         """
         place = self.siblings.get(normalized(path.namespace)) if path.namespace else self._serving(path.class_name)
-        provider = place.provider(path.class_name) if place else None
-        if place is None or provider is None:
-            raise CIMError(
-                Status.NOT_FOUND, f"No instance of {path.class_name} exists in {path.namespace or self.name}"
-            )
+        if place is None:
+            raise CIMError(Status.NOT_FOUND, _no_instance(path.class_name, path.namespace or self.name))
+        provider = place.provider(path.class_name)
+        if provider is None:
+            raise place.not_served(path.class_name)
         if place is not self:
             context = replace(context, namespace=place.name)
         declaration = self._classes[path.class_name]
         return provider.get_instance(declaration.name, own_keys(declaration, path.keys), context)
 
+    def not_served(self, class_name: str) -> CIMError:
+        """Make the error for an instance of a class that nobody provides here: those of a superclass have classes below
+        it."""
+        below = self.served(class_name) if class_name in self._classes else ()
+        if not below:
+            return CIMError(Status.NOT_FOUND, _no_instance(class_name, self.name))
+        return CIMError(
+            Status.NOT_FOUND,
+            f"{class_name} has no instances of its own in {self.name}; expected a class below it, such as {below[0]}",
+        )
+
     def _serving(self, class_name: str) -> Namespace | None:
         """Find the namespace that serves a class: this one before the others."""
         return next((each for each in (self, *self.siblings.values()) if each.provider(class_name)), None)
+
+
+def _no_instance(class_name: str, namespace: str) -> str:
+    return f"No instance of {class_name} exists in {namespace}"
 
 
 def _contents(name: str, catalog: Catalog) -> tuple[tuple[InstanceProvider, ...], tuple[Association, ...]]:

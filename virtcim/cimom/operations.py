@@ -270,7 +270,7 @@ class Operations:
         if provider is None:
             if path is None:
                 raise CIMError(Status.METHOD_NOT_AVAILABLE, f"{declaration.name}.{method.name} is not available")
-            raise CIMError(Status.NOT_FOUND, f"No instance of {declaration.name} exists in {scope.namespace.name}")
+            raise scope.namespace.not_served(declaration.name)
         keys = None if path is None else own_keys(declaration, path.keys)
         if keys is not None:
             require_keys(declaration, keys)

@@ -205,7 +205,7 @@ def _provider(scope: Scope, declaration: ClassDeclaration) -> InstanceProvider:
     """The provider of a class.  Raises CIMError NOT_FOUND."""
     provider = scope.namespace.provider(declaration.name)
     if provider is None:
-        raise CIMError(Status.NOT_FOUND, f"No instance of {declaration.name} exists in {scope.namespace.name}")
+        raise scope.namespace.not_served(declaration.name)
     return provider
 
 
