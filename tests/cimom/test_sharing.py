@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
@@ -363,3 +366,42 @@ def test_chunks_are_bounded_and_whole(sizes: list[int]) -> None:
     assert b"".join(chunks) == b"".join(pieces)
     assert not outgoing
     assert all(0 < len(each) <= CHUNK for each in chunks)
+
+
+class Tree:
+    """Something large."""
+
+
+@pytest.fixture
+def uncollected() -> Iterator[None]:
+    """Nothing is collected: what is freed goes with its last reference."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("uncollected")
+def test_what_failed_keeps_nothing() -> None:
+    """Neither the error nor the functions that it came through hold what these worked at."""
+    trees: list[weakref.ref[Tree]] = []
+
+    def read(given: Tree) -> None:
+        tree = Tree()
+        trees.extend((weakref.ref(given), weakref.ref(tree)))
+        try:
+            raise KeyError("cannot be read")
+        except KeyError as error:
+            fault = ValueError("is refused")
+            raise fault from error
+
+    async def story() -> None:
+        pool = WorkerPool(1, "test")
+        for _ in range(3):
+            with contextlib.suppress(ValueError):
+                await pool.run(partial(read, Tree()))
+        await pool.run(lambda: None)  # the thread has let go of what was before
+        pool.close()
+
+    asyncio.run(story())
+    assert [each() for each in trees] == [None] * 6

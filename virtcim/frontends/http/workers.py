@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
+import traceback
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager, nullcontext
@@ -100,7 +101,10 @@ class WorkerPool:
                 self._threads += 1
                 name = f"{self._name}-{self._threads}"
                 start_elsewhere(threading.Thread(target=self._work, name=name, daemon=True))
-        return await future
+        try:
+            return await future
+        finally:
+            del future, task, work  # an error knows this frame: it would hold itself, and all that the work held
 
     def call(self, work: Callable[[], object]) -> None:
         """Call `work` in a worker thread, for nobody: what it gives or raises is passed over.
@@ -159,12 +163,14 @@ class WorkerPool:
     def _carry_out(task: _Task) -> None:
         if task.future.cancelled():
             return
-        result, error = None, None
         try:
             result = task.work()
         except BaseException as exc:
-            error = exc
-        _settle(task, result, error)
+            _settle(task, None, _without_locals(exc))
+        else:
+            _settle(task, result, None)
+        finally:
+            del task  # an error knows this frame, too
 
     def close(self) -> None:
         """Let the threads end when they have done what there is to do."""
@@ -177,6 +183,22 @@ def _take_one(counter: Counter[Hashable], holder: Hashable) -> None:
     counter[holder] -= 1
     if not counter[holder]:
         del counter[holder]
+
+
+def _without_locals(error: BaseException) -> BaseException:
+    """Free what the functions held that an error came through, here, in the thread of their work.
+
+    An error and its functions hold each other, as soon as one of these has a name for it.  A collection finds them some
+    time, in any thread, and several at once: with the trees of large requests that were refused, it held the
+    interpreter's lock for half a second.
+    """
+    seen = set()
+    each: BaseException | None = error
+    while each is not None and each not in seen:
+        seen.add(each)
+        traceback.clear_frames(each.__traceback__)
+        each = each.__context__
+    return error
 
 
 def _settle(task: _Task, result: Any, error: BaseException | None) -> None:
