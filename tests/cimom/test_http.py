@@ -445,3 +445,9 @@ def server_provider(server: RunningServer) -> Any:
     provider = server.server.core.namespaces["root/toy"].provider("Toy_System")
     assert provider is not None
     return provider
+
+
+def test_attributes_are_bounded_as_elements_are(make_server: Callable[..., RunningServer]) -> None:
+    with RawClient(make_server(max_elements=1000).port) as client:
+        assert client.post("<a " + " ".join(f'b{number}=""' for number in range(2001)) + "/>").status == 413
+        assert client.is_closed()

@@ -94,7 +94,7 @@ def _simple_request(message: etree._Element) -> etree._Element:
     return calls[0]
 
 
-def decode_request(body: bytes, max_elements: int = 200_000) -> RawRequest:
+def decode_request(body: bytes, max_elements: int = 50_000) -> RawRequest:
     """Read a CIM-XML operation request.
 
     Parameters:
