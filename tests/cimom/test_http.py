@@ -24,6 +24,7 @@ from tests.cimom.harness import (
 )
 from tests.cimom.toy import ODD_NAMES
 from virtcim.frontends.http.sending import WHOLE_LIMIT
+from virtcim.providers.interface import LONGEST_DESCRIPTION
 
 SYSTEMS = intrinsic("EnumerateInstanceNames", ClassName=class_name("Toy_System"))
 
@@ -451,3 +452,9 @@ def test_attributes_are_bounded_as_elements_are(make_server: Callable[..., Runni
     with RawClient(make_server(max_elements=1000).port) as client:
         assert client.post("<a " + " ".join(f'b{number}=""' for number in range(2001)) + "/>").status == 413
         assert client.is_closed()
+
+
+def test_an_error_quotes_little_of_what_was_sent(raw: RawClient) -> None:
+    answer = raw.post(intrinsic("GetInstance", InstanceName=system("x" * 1_000_000)))
+    assert answer.cim_status == 6
+    assert len(answer.description) == LONGEST_DESCRIPTION + len("...")

@@ -105,16 +105,23 @@ class Role(enum.IntEnum):
     ADMINISTER = 3
 
 
+LONGEST_DESCRIPTION = 4096
+"""Characters of the text of an error: it may quote what a client has sent, which is of any length."""
+
+
 class CIMError(Exception):
     """A CIM error as the client is to see it.
 
     Parameters:
         status: the CIM status code.
-        description: text for the client; names the object and, where libvirt refused, holds libvirt's own text.
+        description: text for the client; names the object and, where libvirt refused, holds libvirt's own text.  What
+            is beyond `LONGEST_DESCRIPTION` is cut off.
         libvirt_code: libvirt's error number, where libvirt caused the error.
     """
 
     def __init__(self, status: Status, description: str = "", libvirt_code: int | None = None) -> None:
+        if len(description) > LONGEST_DESCRIPTION:
+            description = f"{description[:LONGEST_DESCRIPTION]}..."
         super().__init__(description)
         self.status = status
         self.description = description
