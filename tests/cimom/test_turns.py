@@ -13,15 +13,19 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tests.cimom.harness import RawClient, RunningServer, class_name, intrinsic
+from tests.cimom.harness import RawClient, RunningServer, class_name, extrinsic, intrinsic, system, value
 from tests.cimom.toy import Toy
+from virtcim.frontends.cimxml import frontend
+from virtcim.frontends.cimxml.decode import decode_request
 from virtcim.frontends.cimxml.frontend import CIMXML
 from virtcim.frontends.http import server as http_server
 from virtcim.frontends.http.sending import CHUNK
+from virtcim.frontends.reading.raw import RawRequest
 
 READERS = 40
 
 SYSTEMS = intrinsic("EnumerateInstances", ClassName=class_name("Toy_System"))
+ONE = intrinsic("GetInstance", InstanceName=system("plain"))
 
 
 class Turns:
@@ -109,3 +113,37 @@ def test_the_sweep_holds_nobody_up(make_server: Callable[..., RunningServer], mo
         assert sweeping.wait(60)
         health.request("GET", "/health")
         assert health.getresponse().status == 200
+
+
+class Reads:
+    """Where requests are decoded.
+
+    Attributes:
+        threads: by the length of the body: the names of the threads.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.threads: dict[int, str] = {}
+
+        def observed(body: bytes, max_elements: int) -> RawRequest:
+            self.threads[len(body)] = threading.current_thread().name.partition("-")[0]
+            return decode_request(body, max_elements)
+
+        monkeypatch.setattr(frontend, "decode_request", observed)
+
+
+def test_only_short_requests_to_read_are_decoded_in_the_loop(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = Reads(monkeypatch)
+    bodies = {
+        ONE: "server",
+        ONE + " " * frontend.INLINE_BODY: "get",
+        ONE + " " * frontend.FEW_BYTES: "read",
+        extrinsic("Change", system("plain"), State=value(2)): "method",
+        intrinsic("DeleteInstance", InstanceName=system("none")): "method",
+    }
+    with RawClient(server.port) as client:
+        for body in bodies:
+            assert client.post(body).status == 200
+    assert reads.threads == {len(body): thread for body, thread in bodies.items()}

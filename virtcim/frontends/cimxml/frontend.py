@@ -9,6 +9,8 @@ from dataclasses import replace
 from functools import partial
 from typing import ClassVar
 
+from multidict import MultiMapping
+
 from virtcim.cimom.capabilities import CommunicationMechanism, ServerCapabilities
 from virtcim.cimom.core import Executor
 from virtcim.cimom.query import Language
@@ -18,11 +20,24 @@ from virtcim.frontends.cimxml.answer import AnswerWriter
 from virtcim.frontends.cimxml.cache import InstanceCache
 from virtcim.frontends.cimxml.decode import decode_request
 from virtcim.frontends.cimxml.errors import ErrorWriter
-from virtcim.frontends.cimxml.headers import CONTENT_TYPES, check_against_body, check_charset, check_request_headers
+from virtcim.frontends.cimxml.headers import (
+    CONTENT_TYPES,
+    check_against_body,
+    check_charset,
+    check_request_headers,
+    named_operation,
+)
 from virtcim.frontends.cimxml.intrinsics import INTRINSICS
 from virtcim.frontends.cimxml.quirks import NO_QUIRKS, Quirks, quirks_of
 from virtcim.frontends.cimxml.repeats import DecodedRequests, Question, RepeatedAnswers
-from virtcim.frontends.cimxml.requestreader import RequestReader, is_change, is_quick, is_single, question_of
+from virtcim.frontends.cimxml.requestreader import (
+    RequestReader,
+    is_change,
+    is_quick,
+    is_single,
+    names_change,
+    question_of,
+)
 from virtcim.frontends.cimxml.values import attribute
 from virtcim.frontends.cimxml.writer import Writers
 from virtcim.frontends.http.exchange import Exchange, Gauge, OperationNote, Reply, Route
@@ -44,8 +59,12 @@ REPEATS_SHARE = 16
 REQUESTS_SHARE = 64
 """The part of it that is for decoded requests, likewise."""
 
-INLINE_BODY = 64 * 1024
-"""Requests up to this many bytes are decoded in the event loop (a millisecond); larger ones in a worker thread."""
+INLINE_BODY = 8 * 1024
+"""Requests to read up to this many bytes are decoded in the event loop, which takes a millisecond at most, whatever
+stands in them; larger ones in a worker thread."""
+
+FEW_BYTES = 64 * 1024
+"""Bytes of a request up to which a thread decodes it in a few milliseconds."""
 
 
 @immutable
@@ -135,6 +154,8 @@ class CIMXML:
         started = time.monotonic()
         check_request_headers(exchange.headers)
         body = await exchange.body()
+        if names_change(named_operation(exchange.headers)):
+            return await self._change(exchange, body, started)
         question = Question.of(exchange.caller, exchange.headers, body)
         if question is not None and (known := self._repeats.get(question, self._core.revision)) is not None:
             outgoing, note = known
@@ -164,12 +185,30 @@ class CIMXML:
             self._repeats.put(question, revision, answer.pieces, outgoing, replace(note, seconds=0.0))
         return _reply(outgoing, started, note)
 
+    async def _change(self, exchange: Exchange, body: bytes, started: float) -> Reply:
+        """Read and carry out what may wait for the hypervisor, all of it in one worker thread: to parse XML gives the
+        interpreter away, and the event loop would have to wait for it behind those who compute."""
+
+        def work() -> tuple[Outgoing, OperationNote]:
+            raw = self._read(exchange.headers, body)
+            answer = self.answer(raw, exchange.caller, quirks_of(exchange.headers, raw.message_id))
+            return Outgoing(answer.pieces), _note(raw, answer, len(body))
+
+        outgoing, note = await exchange.run(work, waits=True)
+        return _reply(outgoing, started, note)
+
     async def _decode(self, exchange: Exchange, body: bytes) -> RawRequest:
+        """Read a request whose headers have been looked at, where it is done soonest.  Raises RequestFault."""
+        read = partial(self._read, exchange.headers, body)
+        if len(body) <= INLINE_BODY:
+            return read()
+        return await exchange.run(read, single=len(body) <= FEW_BYTES)
+
+    def _read(self, headers: MultiMapping[str], body: bytes) -> RawRequest:
         """Read a request whose headers have been looked at.  Raises RequestFault."""
-        check_charset(exchange.headers, body)
-        decode = partial(decode_request, body, self._max_elements)
-        raw = decode() if len(body) <= INLINE_BODY else await exchange.run(decode)
-        check_against_body(exchange.headers, raw)
+        check_charset(headers, body)
+        raw = decode_request(body, self._max_elements)
+        check_against_body(headers, raw)
         return raw
 
     async def options(self, _exchange: Exchange) -> Reply:

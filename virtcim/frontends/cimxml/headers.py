@@ -12,7 +12,7 @@ from multidict import MultiMapping, istr
 from virtcim.frontends.cimxml.decode import RequestFault
 from virtcim.frontends.reading.raw import RawKey, RawPath, RawRequest
 
-__all__ = ["check_against_body", "check_charset", "check_request_headers"]
+__all__ = ["check_against_body", "check_charset", "check_request_headers", "named_operation"]
 
 CONTENT_TYPES = frozenset({"application/xml", "text/xml"})
 
@@ -91,6 +91,11 @@ def _decoded(value: str) -> str:
         raise _mismatch("A CIM header is not UTF-8") from None
 
 
+def named_operation(headers: Mapping[str, str]) -> str:
+    """Tell the operation or method that the headers name, in lower case.  Raises RequestFault for what is no UTF-8."""
+    return _decoded(headers[_METHOD]).lower()
+
+
 def check_against_body(headers: Mapping[str, str], request: RawRequest) -> None:
     """Check that the headers say what the body says.
 
@@ -100,7 +105,7 @@ def check_against_body(headers: Mapping[str, str], request: RawRequest) -> None:
     version = headers.get("CIMProtocolVersion")
     if version is not None and version.strip() != request.protocol_version:
         raise _mismatch("CIMProtocolVersion and PROTOCOLVERSION differ")
-    if _decoded(headers["CIMMethod"]).lower() != request.operation.lower():
+    if named_operation(headers) != request.operation.lower():
         raise _mismatch("CIMMethod does not name the method of the request")
     cim_object = headers["CIMObject"].strip()
     # Clients differ in what they escape: all, nothing (pywbem), or all but the keys (wbemcli).

@@ -14,7 +14,7 @@ from virtcim.frontends.reading.typed import TypedReader
 from virtcim.providers.interface import CIMError, Status
 from virtcim.schema.classes import ClassStore
 
-__all__ = ["RequestReader", "is_change", "is_quick", "is_single", "question_of"]
+__all__ = ["RequestReader", "is_change", "is_quick", "is_single", "names_change", "question_of"]
 
 SIZED = frozenset(
     {
@@ -35,6 +35,12 @@ def is_change(raw: RawRequest) -> bool:
     """Whether a request may wait for the hypervisor: a method, or a change of an instance."""
     operation = INTRINSICS.get(raw.operation.lower())
     return raw.extrinsic or (operation is not None and operation.request.changes)
+
+
+def names_change(operation: str) -> bool:
+    """Whether a name, in lower case, is that of an operation that changes something, or can be that of a method."""
+    intrinsic = INTRINSICS.get(operation)
+    return intrinsic is None or intrinsic.request.changes
 
 
 def is_single(raw: RawRequest) -> bool:

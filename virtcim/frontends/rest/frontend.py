@@ -48,8 +48,12 @@ MARK = "X-Virtcim-Request"
 METHODS = ("GET", "PATCH", "DELETE", "POST", "PUT", "TRACE")
 """Those which some URL takes, and those of which each URL says itself that it does not."""
 
-INLINE_BODY = 64 * 1024
-"""Bodies up to this many bytes are read in the event loop (a millisecond); larger ones in a worker thread."""
+INLINE_BODY = 8 * 1024
+"""Bodies up to this many bytes are read in the event loop, which takes a millisecond at most, whatever stands in them;
+larger ones in a worker thread."""
+
+FEW_BYTES = 64 * 1024
+"""Bytes of a body up to which a thread reads it in a few milliseconds."""
 
 MAX_BATCH_BYTES = 32 << 20
 """Bytes of answers to one request after which the calls that are left are not carried out: all of them are in memory
@@ -263,7 +267,9 @@ class REST:
         body = await exchange.body()
         read = partial(parse_json, body, self._max_elements)
         try:
-            return read() if len(body) <= INLINE_BODY else await exchange.run(read), len(body)
+            if len(body) <= INLINE_BODY:
+                return read(), len(body)
+            return await exchange.run(read, single=len(body) <= FEW_BYTES), len(body)
         except Unreadable as exc:
             raise Refusal(400, str(exc)) from None
 
