@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tests.cimom.harness import RawClient, RunningServer, class_name, extrinsic, intrinsic, system, value
+from tests.cimom.harness import RawClient, RunningServer, class_name, extrinsic, http_request, intrinsic, system, value
 from tests.cimom.toy import Toy
 from virtcim.frontends.cimxml import frontend
 from virtcim.frontends.cimxml.decode import decode_request
 from virtcim.frontends.cimxml.frontend import CIMXML
 from virtcim.frontends.http import server as http_server
+from virtcim.frontends.http.connections import READ_AT_ONCE, Connection
 from virtcim.frontends.http.sending import CHUNK
 from virtcim.frontends.reading.raw import RawRequest
 
@@ -147,3 +148,23 @@ def test_only_short_requests_to_read_are_decoded_in_the_loop(
         for body in bodies:
             assert client.post(body).status == 200
     assert reads.threads == {len(body): thread for body, thread in bodies.items()}
+
+
+def test_little_is_read_of_a_connection_at_once(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A body of chunks of a byte each is 40 ms of work in every 256 KiB."""
+    sizes: list[int] = []
+    received = Connection.data_received
+
+    def observed(connection: Connection, data: bytes) -> None:
+        sizes.append(len(data))
+        received(connection, data)
+
+    monkeypatch.setattr(Connection, "data_received", observed)
+    request = http_request(ONE.encode(), {"Content-Length": None, "Transfer-Encoding": "chunked"})
+    sent = request.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+    sent += b"1\r\n \r\n" * 100_000 + f"{len(ONE):x}\r\n{ONE}\r\n0\r\n\r\n".encode()
+    with RawClient(server.port) as client:
+        client.send(sent)
+        assert client.receive().cim_status == 0
+    assert sum(sizes) >= len(sent)
+    assert max(sizes) <= READ_AT_ONCE

