@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import http.client
+import select
+import socket
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -15,11 +18,14 @@ from aiohttp import web
 
 from tests.cimom.harness import RawClient, RunningServer, class_name, extrinsic, http_request, intrinsic, system, value
 from tests.cimom.toy import Toy
+from virtcim.app import serve
+from virtcim.app.config import Settings
 from virtcim.frontends.cimxml import frontend
 from virtcim.frontends.cimxml.decode import decode_request
 from virtcim.frontends.cimxml.frontend import CIMXML
 from virtcim.frontends.http import server as http_server
 from virtcim.frontends.http.connections import READ_AT_ONCE, Connection
+from virtcim.frontends.http.selector import LEAVING_AT_ONCE, LeavingLast
 from virtcim.frontends.http.sending import CHUNK
 from virtcim.frontends.reading.raw import RawRequest
 
@@ -168,3 +174,36 @@ def test_little_is_read_of_a_connection_at_once(server: RunningServer, monkeypat
         assert client.receive().cim_status == 0
     assert sum(sizes) >= len(sent)
     assert max(sizes) <= READ_AT_ONCE
+
+
+def test_who_leaves_waits_for_those_who_ask() -> None:
+    with LeavingLast() as selector, contextlib.ExitStack() as stack:
+        pairs = [socket.socketpair() for _ in range(5 * LEAVING_AT_ONCE)]
+        for here, there in pairs:
+            stack.enter_context(here)
+            stack.enter_context(there)
+            selector.register(here, select.EPOLLIN)
+        for _, there in pairs[1:]:
+            there.close()
+        pairs[0][1].sendall(b"GET")
+        turns = 0
+        while len(selector.get_map()) > 1:
+            found = [key.fileobj for key, events in selector.select(60) if events == select.EPOLLIN]
+            assert pairs[0][0] in found
+            assert len(found) <= 1 + LEAVING_AT_ONCE
+            for each in found:
+                if each is not pairs[0][0]:
+                    selector.unregister(each)
+            turns += 1
+        assert turns == 5
+        assert [key.fileobj for key, _ in selector.select(60)] == [pairs[0][0]]
+        pairs[0][0].recv(3)
+        assert selector.select(0) == []
+
+
+def test_the_server_turns_to_its_clients_in_that_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run(*_: Any) -> int:
+        return int(isinstance(asyncio.get_running_loop()._selector, LeavingLast))  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(serve, "_run", run)
+    assert serve.serve(Settings(), False, False) == 1

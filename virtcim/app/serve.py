@@ -34,6 +34,7 @@ from virtcim.frontends.http.auth import (
     Verifier,
 )
 from virtcim.frontends.http.listener import Endpoint, open_tcp, open_unix
+from virtcim.frontends.http.selector import LeavingLast
 from virtcim.frontends.http.tls import TLSState
 from virtcim.libhelper.host import qualified_name
 from virtcim.libhelper.hypervisor import Hypervisor
@@ -66,9 +67,10 @@ def serve(settings: Settings, example: bool, test_driver: bool, reload: Callable
     """
     sys.setswitchinterval(settings.loop.switch_interval)
     stop_limit = settings.server.stop_timeout + HYPERVISOR_STOP
-    status = asyncio.run(
-        _until_signalled(lambda: _run(settings, example, test_driver, reload or (lambda: settings)), stop_limit)
-    )
+    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(LeavingLast())) as runner:
+        status = runner.run(
+            _until_signalled(lambda: _run(settings, example, test_driver, reload or (lambda: settings)), stop_limit)
+        )
     if any(thread is not threading.current_thread() and not thread.daemon for thread in threading.enumerate()):
         # A worker that waits for a libvirt call without an answer cannot be ended otherwise.
         logging.shutdown()
