@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import re
 import select
 import socket
 import ssl
 import subprocess
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +29,7 @@ from virtcim.app.certificates import make_pair
 from virtcim.cimom.principals import Mechanism, Principal
 from virtcim.cimom.settings import ServerSettings
 from virtcim.frontends.http.auth import BasicAuthenticator, NoPasswords, PasswordFile
-from virtcim.frontends.http.listener import open_tcp
+from virtcim.frontends.http.listener import HANDSHAKES_AT_ONCE, open_tcp
 from virtcim.frontends.http.tls import CertificateUser, TLSSettings, TLSState, make_context
 from virtcim.schema.classes import ClassStore
 
@@ -412,3 +416,49 @@ def test_files_that_do_not_fit_are_named(authority: Authority, tmp_path: Path) -
             make_context(TLSSettings(**changed))
         assert named in str(raised.value)
         assert isinstance(raised.value, OSError) or "expected" in str(raised.value)
+
+
+def test_few_handshakes_are_begun_in_one_turn(
+    secure: Callable[..., RunningServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many clients have come at one time: each takes a signature of the server's key."""
+    server = secure()
+    hello, steps = _hello(), Counter[int]()
+    turn, ended, may_go_on = 0, False, threading.Event()
+    handshake = ssl.SSLObject.do_handshake
+
+    def observed(connection: ssl.SSLObject) -> None:
+        if threading.current_thread().name == "server":
+            steps[turn] += 1
+        handshake(connection)
+
+    def count() -> None:
+        nonlocal turn
+        turn += 1
+        if not ended:
+            server.loop.call_soon(count)
+
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(socket.create_connection(("127.0.0.1", server.port), 60)) for _ in range(60)]
+        server.run(asyncio.sleep(0.2))  # all of them are accepted
+        server.loop.call_soon_threadsafe(may_go_on.wait)
+        monkeypatch.setattr(ssl.SSLObject, "do_handshake", observed)
+        for each in clients:
+            each.sendall(hello)
+        server.loop.call_soon_threadsafe(count)
+        may_go_on.set()
+        for each in clients:
+            assert each.recv(1) == b"\x16"
+        ended = True
+    # Each is looked at when it is begun, and then for what has come of it.
+    assert max(steps.values()) <= 3 * HANDSHAKES_AT_ONCE
+
+
+def _hello() -> bytes:
+    """What a client begins a handshake with."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        context.wrap_bio(incoming, outgoing).do_handshake()
+    return outgoing.read()

@@ -25,6 +25,10 @@ __all__ = ["Endpoint", "Listener", "open_tcp", "open_unix"]
 
 log = logging.getLogger(__name__)
 
+HANDSHAKES_AT_ONCE = 4
+"""TLS handshakes that are begun in one turn of the event loop: with a key of RSA each takes 1 to 5 ms, in which nobody
+is answered, and hundreds may have come at one time."""
+
 BACKLOG = 1024
 """Connections that may wait to be accepted."""
 
@@ -165,6 +169,8 @@ class Listener:
         self._handshakes: dict[asyncio.Task[None], None] = {}
         self._accepting: asyncio.Task[None] | None = None
         self._complaint = Seldom()
+        self._failure = Seldom()
+        self._begun = asyncio.Semaphore(HANDSHAKES_AT_ONCE)
 
     def start(self) -> None:
         """Accept from now on."""
@@ -206,9 +212,12 @@ class Listener:
         loop = asyncio.get_running_loop()
         timeout = None if context is None else self._handshake_timeout
         try:
-            await loop.connect_accepted_socket(
-                self._factory, connection, ssl=context, ssl_handshake_timeout=timeout, ssl_shutdown_timeout=timeout
-            )
+            async with asyncio.timeout(timeout):
+                if context is not None:
+                    await self._take_turn(connection)
+                await loop.connect_accepted_socket(
+                    self._factory, connection, ssl=context, ssl_handshake_timeout=timeout, ssl_shutdown_timeout=timeout
+                )
         except (OSError, EOFError) as exc:
             # An SSLError is an OSError; TimeoutError and ConnectionError are as well.
             log.info("A connection to %s failed before its first request: %s", self.endpoint.url, exc)
@@ -216,6 +225,13 @@ class Listener:
         except asyncio.CancelledError:
             connection.close()
             raise
+
+    async def _take_turn(self, connection: socket.socket) -> None:
+        """Wait until a client has begun its handshake, and then for a turn of the event loop in which only a few are
+        answered."""
+        await _wait_for_bytes(connection)
+        async with self._begun:
+            await asyncio.sleep(0)
 
     async def stop(self) -> None:
         """Accept no more, and close the socket.  Connections stay."""
@@ -228,3 +244,20 @@ class Listener:
         if tasks:
             await asyncio.wait(tasks)
         self.endpoint.close()
+
+
+async def _wait_for_bytes(connection: socket.socket) -> None:
+    """Wait until there is something to read, or the client is gone."""
+    loop = asyncio.get_running_loop()
+    readable: asyncio.Future[None] = loop.create_future()
+
+    def note() -> None:
+        loop.remove_reader(connection)
+        if not readable.done():
+            readable.set_result(None)
+
+    loop.add_reader(connection, note)
+    try:
+        await readable
+    finally:
+        loop.remove_reader(connection)
