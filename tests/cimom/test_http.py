@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 from collections.abc import Callable
 from typing import Any
@@ -458,3 +459,16 @@ def test_an_error_quotes_little_of_what_was_sent(raw: RawClient) -> None:
     answer = raw.post(intrinsic("GetInstance", InstanceName=system("x" * 1_000_000)))
     assert answer.cim_status == 6
     assert len(answer.description) == LONGEST_DESCRIPTION + len("...")
+
+
+@pytest.mark.parametrize("rest", [b"zz\r\n", b"5\r\nhello\r\nx\r\n", b"-1\r\n", b"1\r\n  \r\n"])
+def test_chunks_that_are_none_are_refused_at_once(server: RunningServer, rest: bytes) -> None:
+    """Whoever waits for the rest of a body is told that it never comes."""
+    with RawClient(server.port) as client:
+        request = http_request(SYSTEMS.encode(), {"Content-Length": None, "Transfer-Encoding": "chunked"})
+        client.send(request.partition(b"\r\n\r\n")[0] + b"\r\n\r\n1\r\n \r\n")
+        server.run(asyncio.sleep(0.05))  # it is being read
+        client.send(rest)
+        answer = client.receive()
+        assert (answer.status, b"completely" in answer.body) == (400, True)
+        assert client.is_closed()

@@ -10,7 +10,15 @@ from http import HTTPStatus
 from typing import Any
 
 from virtcim.frontends.http.admission import connections_to_close
-from virtcim.frontends.http.library import BadHttpMethod, HttpProcessingError, HttpVersion11, LineTooLong, web
+from virtcim.frontends.http.library import (
+    BadHttpMethod,
+    HttpProcessingError,
+    HttpVersion11,
+    LineTooLong,
+    StreamReader,
+    UnreadableRequest,
+    web,
+)
 from virtcim.frontends.http.peers import Client
 from virtcim.frontends.http.seldom import Seldom
 
@@ -36,6 +44,7 @@ class Connection(web.RequestHandler):
     client = Client()
     is_known = False
     used = 0.0
+    _arriving: StreamReader | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.client = Client.of(transport)
@@ -45,6 +54,21 @@ class Connection(web.RequestHandler):
         super().connection_made(transport)
         if isinstance(self._manager, HTTPServer):
             self._manager.make_room(self)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if not self._messages:
+            return
+        message, body = self._messages[-1]
+        if not isinstance(message, UnreadableRequest):
+            self._arriving = body
+        elif self._arriving is not None and not self._arriving.is_eof():
+            # What cannot be read stands in this body, and is not the next request: whoever waits for the rest of it is
+            # told, and answers.
+            self._messages.pop()
+            self._arriving.set_exception(web.RequestPayloadError(message.message))
+            self._arriving.feed_eof()
+            self.close()
 
     @property
     def address(self) -> str:

@@ -20,6 +20,8 @@ __all__ = [
     "HttpProcessingError",
     "HttpVersion11",
     "LineTooLong",
+    "StreamReader",
+    "UnreadableRequest",
     "WSCloseCode",
     "WSMsgType",
     "web",
@@ -48,5 +50,6 @@ def _without_authorities() -> Iterator[None]:
 
 mimetypes.knownfiles.clear()
 with _without_authorities():
-    from aiohttp import HttpVersion11, WSCloseCode, WSMsgType, web
+    from aiohttp import HttpVersion11, StreamReader, WSCloseCode, WSMsgType, web
     from aiohttp.http_exceptions import BadHttpMethod, HttpProcessingError, LineTooLong
+    from aiohttp.web_protocol import _ErrInfo as UnreadableRequest
