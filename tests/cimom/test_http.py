@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +25,7 @@ from tests.cimom.harness import (
     value,
 )
 from tests.cimom.toy import ODD_NAMES
+from virtcim.frontends.http import seldom
 from virtcim.frontends.http.sending import WHOLE_LIMIT
 from virtcim.providers.interface import LONGEST_DESCRIPTION
 
@@ -472,3 +474,23 @@ def test_chunks_that_are_none_are_refused_at_once(server: RunningServer, rest: b
         answer = client.receive()
         assert (answer.status, b"completely" in answer.body) == (400, True)
         assert client.is_closed()
+
+
+def test_strangers_do_not_fill_the_log(
+    server: RunningServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def send_bad() -> None:
+        with RawClient(server.port) as client:
+            client.send(b"GET / HTTP/9.9\r\n\r\n")
+            assert client.receive().status == 400
+
+    def told() -> list[str]:
+        return [each.getMessage() for each in caplog.records if "Bad request" in each.getMessage()]
+
+    with caplog.at_level(logging.INFO):
+        for _ in range(5):
+            send_bad()
+        assert len(told()) == 1
+        monkeypatch.setattr(seldom, "INTERVAL", 0)
+        send_bad()
+    assert told()[1].endswith("bad ones since the last such line: 5")

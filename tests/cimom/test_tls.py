@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import re
 import select
@@ -462,3 +463,18 @@ def _hello() -> bytes:
     with contextlib.suppress(ssl.SSLWantReadError):
         context.wrap_bio(incoming, outgoing).do_handshake()
     return outgoing.read()
+
+
+def test_handshakes_that_are_none_do_not_fill_the_log(
+    secure: Callable[..., RunningServer], caplog: pytest.LogCaptureFixture
+) -> None:
+    server = secure()
+    with caplog.at_level(logging.INFO):
+        for _ in range(5):
+            with socket.create_connection(("127.0.0.1", server.port), 60) as client:
+                client.sendall(b"\0" * 100)
+                with contextlib.suppress(ConnectionError):
+                    while client.recv(4096):
+                        pass
+    wait_until(lambda: server.server.connections == 0)
+    assert len([each for each in caplog.records if "failed before its first request" in each.getMessage()]) == 1

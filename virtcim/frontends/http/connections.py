@@ -109,7 +109,7 @@ class Connection(web.RequestHandler):
         if status >= 500 and not isinstance(exc, BadHttpMethod):
             log.error("Request from %s failed", request.remote, exc_info=exc)
         else:
-            log.info("Bad request from %s: %s", request.remote, exc)
+            self._tell_bad(request.remote, exc)
         if request.writer.output_size > 0:
             raise ConnectionError("The answer has begun already")
         if isinstance(exc, HttpProcessingError):
@@ -117,6 +117,12 @@ class Connection(web.RequestHandler):
         response = web.Response(status=status, text=f"{status} {HTTPStatus(status).phrase}\n", headers=headers)
         response.force_close()
         return response
+
+    def _tell_bad(self, address: str | None, error: BaseException | None) -> None:
+        """Log what is wrong with a request, but not of each: whoever can connect can send any number of them."""
+        noted = self._manager.bad.note() if isinstance(self._manager, HTTPServer) else 1
+        level = logging.INFO if noted else logging.DEBUG
+        log.log(level, "Bad request from %s: %s; bad ones since the last such line: %d", address, error, noted)
 
 
 class HTTPServer(web.Server):
@@ -128,6 +134,10 @@ class HTTPServer(web.Server):
         max_connections: open connections.
         share: the part of them that one address may have when there are not enough.
         options: for the protocol.
+
+    Attributes:
+        allowed: value of the Allow header.
+        bad: counts requests that cannot be read.
     """
 
     def __init__(
@@ -144,7 +154,7 @@ class HTTPServer(web.Server):
         self._share = share
         self._options = options
         self._crowded = Seldom()
-        self._closed = 0
+        self.bad = Seldom()
 
     def make_room(self, newcomer: Connection) -> None:
         """Close connections when there is one too many: those that are needed least, else the newcomer."""
@@ -152,10 +162,9 @@ class HTTPServer(web.Server):
             return
         others = [each for each in self.connections if isinstance(each, Connection) and each is not newcomer]
         chosen = connections_to_close(others, newcomer, self._max_connections, self._share)
-        self._closed += len(chosen)
-        if self._crowded.is_due():
-            log.warning("More than %d connections: %d are closed", self._max_connections, self._closed)
-            self._closed = 0
+        closed = self._crowded.note(len(chosen))
+        if closed:
+            log.warning("More than %d connections: %d are closed", self._max_connections, closed)
         for each in chosen:
             each.force_close()
 

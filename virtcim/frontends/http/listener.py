@@ -205,7 +205,7 @@ class Listener:
 
     def _complain(self, error: OSError) -> None:
         """Say that no connection can be accepted, but not with each try."""
-        if self._complaint.is_due():
+        if self._complaint.note():
             log.error("No connection can be accepted on %s: %s", self.endpoint.url, error)
 
     async def _open(self, connection: socket.socket, context: ssl.SSLContext | None) -> None:
@@ -220,7 +220,9 @@ class Listener:
                 )
         except (OSError, EOFError) as exc:
             # An SSLError is an OSError; TimeoutError and ConnectionError are as well.
-            log.info("A connection to %s failed before its first request: %s", self.endpoint.url, exc)
+            noted = self._failure.note()
+            text = "A connection to %s failed before its first request: %s; such ones since the last such line: %d"
+            log.log(logging.INFO if noted else logging.DEBUG, text, self.endpoint.url, exc, noted)
             connection.close()
         except asyncio.CancelledError:
             connection.close()

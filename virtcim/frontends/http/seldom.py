@@ -11,15 +11,25 @@ INTERVAL = 60.0
 
 
 class Seldom:
-    """Tells whether it is time to say something again."""
+    """Tells whether it is time to say something again, and counts how often it could have been said."""
 
     def __init__(self) -> None:
         self._said = -INTERVAL
+        self._count = 0
 
-    def is_due(self) -> bool:
-        """Whether it was not said for `INTERVAL`; then it is taken for said."""
+    def note(self, count: int = 1) -> int:
+        """Note what could be said.
+
+        Parameters:
+            count: how many times.
+
+        Returns:
+            0 where it was said in the last `INTERVAL`; else how often it could have been said since then, and it is
+            taken for said.
+        """
+        self._count += count
         now = time.monotonic()
         if now - self._said < INTERVAL:
-            return False
-        self._said = now
-        return True
+            return 0
+        self._said, noted, self._count = now, self._count, 0
+        return noted
