@@ -156,6 +156,24 @@ def test_only_short_requests_to_read_are_decoded_in_the_loop(
     assert reads.threads == {len(body): thread for body, thread in bodies.items()}
 
 
+def test_nothing_is_enumerated_in_the_loop(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither are classes: with the names of all of them, it takes 2 ms."""
+    threads: dict[str, str] = {}
+    answer = server.cimxml.answer
+
+    def observed(raw: RawRequest, *arguments: Any) -> Any:
+        threads[raw.operation] = threading.current_thread().name.partition("-")[0]
+        return answer(raw, *arguments)
+
+    monkeypatch.setattr(server.cimxml, "answer", observed)
+    with RawClient(server.port) as client:
+        assert client.post(intrinsic("GetClass", ClassName=class_name("Toy_System"))).cim_status == 0
+        for name in ("EnumerateClassNames", "EnumerateClasses", "EnumerateQualifiers"):
+            assert client.post(intrinsic(name)).cim_status == 0
+    assert threads.pop("GetClass") == "server"
+    assert set(threads.values()) == {"read"}
+
+
 def test_little_is_read_of_a_connection_at_once(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A body of chunks of a byte each is 40 ms of work in every 256 KiB."""
     sizes: list[int] = []

@@ -41,7 +41,6 @@ class EnumerateClassNames(Request):
     """EnumerateClassNames (5.3.2.11); attributes as of `EnumerateClasses`."""
 
     operation: ClassVar[str] = "EnumerateClassNames"
-    quick: ClassVar[bool] = True
     class_name: str | None = None
     deep: bool = False
 

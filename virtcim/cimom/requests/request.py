@@ -76,7 +76,7 @@ class Request:
     """Whether it changes something, and may wait for the hypervisor."""
 
     quick: ClassVar[bool] = False
-    """Whether it asks no provider, so that it needs no worker thread."""
+    """Whether it asks no provider, and is about one thing, so that it needs no worker thread."""
 
     single: ClassVar[bool] = False
     """Whether it reads one instance, and so does not wait behind what reads all of a class."""
