@@ -546,7 +546,11 @@ def _array_writer(tag: str, write: Write, strings: bool) -> Write:
     start, end = f"<{tag}>", f"</{tag}>"
 
     def write_array(values: Any) -> str:
-        if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        # Most are a list or a tuple; whether anything else is iterable takes long to tell.
+        is_array = isinstance(values, (list, tuple)) or (
+            isinstance(values, Iterable) and not isinstance(values, (str, bytes))
+        )
+        if not is_array:
             raise ValueError(f"{values!r} is not an array")
         return "".join([f"{start}{'' if each is None and strings else write(each)}{end}" for each in values])
 
