@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Collection, Sequence
 from typing import Any, Self
 
 from lxml import etree
@@ -213,10 +214,10 @@ class DomainConfig(
         """Read a domain with what others have alike; None where it has nothing of it."""
         owner = outline.owner
         middle = _ALIKE_MIDDLES.get(outline.middle, owner)
-        counts = Counter(outline.devices)
         # Two devices of one guest are two, however alike they are.
+        repeated = _repeated(outline.devices)
         known = [
-            (_ALIKE_DEVICES.get(text, owner) if counts[text] == 1 else None) or _DEVICE_FORMS.get(text, owner)
+            (None if text in repeated else _ALIKE_DEVICES.get(text, owner)) or _DEVICE_FORMS.get(text, owner)
             for text in outline.devices
         ]
         own = [text for text, device in zip(outline.devices, known, strict=True) if device is None]
@@ -237,6 +238,13 @@ class DomainConfig(
         values.update(middle)
         values.update(rest)
         return cls._of(values)
+
+
+def _repeated(texts: Sequence[str]) -> Collection[str]:
+    """The texts that are there more than once."""
+    if len(set(texts)) == len(texts):
+        return ()
+    return {text for text, count in Counter(texts).items() if count > 1}
 
 
 def _tag_of(text: str) -> str:
