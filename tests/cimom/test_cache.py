@@ -12,7 +12,7 @@ import pywbem
 from tests.bed.server import wait_until
 from tests.cimom.harness import RunningServer, faults
 from tests.cimom.toy import Toy
-from virtcim.frontends.cimxml.cache import OVERHEAD, WANTED, InstanceCache
+from virtcim.frontends.cimxml.cache import OVERHEAD, WANTED, CachedInstance, InstanceCache
 from virtcim.frontends.cimxml.encode import Body, Encoder, Table, TableOptions
 from virtcim.providers.interface import EmbeddedInstance, Properties, RevisedInstance
 from virtcim.schema.classes import ClassStore
@@ -53,6 +53,18 @@ def test_bodies_are_bounded() -> None:
         store(cache, "a", 150, table=table)
     bodies = cache.entry(cache.bucket("n", "C"), "a", 0, 1.0).bodies
     assert list(bodies) == TABLES[2:]
+    assert cache.size == held(cache)
+
+
+def test_name_and_body_that_are_kept_together_find_room_or_are_left_out() -> None:
+    cache = InstanceCache(2 * OVERHEAD + 300, 60)
+    bucket = cache.bucket("n", "C")
+    for identity, size in (("a", 100), ("a", 150), ("b", 100), ("c", 50)):
+        entry = CachedInstance(0, 1.0)
+        entry.name = b"n" * 10
+        entry.keep_body(TABLES[0], (START, b"x" * size, END))
+        cache.store(bucket, identity, entry)
+    assert {identity: entry.size for identity, entry in bucket.items()} == {"a": OVERHEAD + 160, "b": OVERHEAD + 110}
     assert cache.size == held(cache)
 
 

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from tests.providers.recorded import CONTEXT, Served, domain_xml, hypervisor, platform, served
+from tests.providers.recorded import CONTEXT, PLATFORMS, Served, domain_xml, hypervisor, platform, served
 from virtcim.libhelper.documents.domain import DomainConfig
 from virtcim.libhelper.inventory.records import Document
 from virtcim.providers.associations.relation import Relation
+from virtcim.providers.guests import all_guests
 from virtcim.providers.interface import Instance
+from virtcim.providers.Virt_RASD.settings import setting_types
 
 DISK = "<disk device='disk' type='file'><source file='/{0}'/><target dev='{0}'/></disk>"
 NOW = domain_xml("g", DISK.format("vda") + DISK.format("vdb"))
@@ -61,6 +63,17 @@ def test_both_configurations_are_there() -> None:
 def test_one_configuration_where_nothing_differs() -> None:
     for site in (running(NOW), running(), served("KVM", NOW)):
         assert site.identifiers(VSSD) == ["KVM:g"]
+
+
+def test_the_settings_of_a_type_are_those_of_each_guest_in_turn(corpus: Served) -> None:
+    found = 0
+    for each in PLATFORMS:
+        guests = list(all_guests(corpus.site, each))
+        for setting in setting_types(corpus.site):
+            shown = list(setting.all_of(corpus.site, each))
+            assert shown == [own for guest in guests for own in setting.made_from(guest)]
+            found += len(shown)
+    assert found > len(setting_types(corpus.site))
 
 
 def test_xml_of_a_definition_that_cannot_be_read() -> None:
