@@ -7,12 +7,10 @@ vda vdb
 vda
 """
 
-import sys
-
 import pywbem
-from connecting import connect, find_guest, find_service, invoke
+from connecting import connect, find_guest, find_service, invoke, read_words
 
-name, image, target = sys.argv[1:]
+name, image, target = read_words("GUEST", "IMAGE", "TARGET")
 connection = connect()
 guest = find_guest(connection, name)
 service = find_service(connection, "VirtualSystemManagementService")

@@ -5,6 +5,7 @@ Without them it is the server of this host, http://127.0.0.1:5988, and the user 
 
 import getpass
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -14,6 +15,14 @@ JOB_STARTED = 4096
 
 COMPLETED = 7
 OVER = (COMPLETED, 8, 9, 10)  # terminated, killed, exception: JobState of CIM_ConcreteJob
+
+
+def read_words(*names: str) -> list[str]:
+    """Read the words behind the command, which have to be as many as there are names; else say which."""
+    words = sys.argv[1:]
+    if len(words) != len(names):
+        raise SystemExit(f"usage: {sys.argv[0]} {' '.join(names)}")
+    return words
 
 
 def connect(namespace: str = "root/virt") -> pywbem.WBEMConnection:
@@ -45,7 +54,9 @@ def find_guest(connection: pywbem.WBEMConnection, name: str) -> pywbem.CIMInstan
 
 def find_service(connection: pywbem.WBEMConnection, kind: str, platform: str = "KVM") -> pywbem.CIMInstanceName:
     """Find a service of the host by its class without the prefix of the platform."""
-    return connection.EnumerateInstanceNames(f"{platform}_{kind}")[0]
+    for service in connection.EnumerateInstanceNames(f"{platform}_{kind}"):
+        return service
+    raise SystemExit(f"{platform}_{kind}: there is none; expected a host of that platform")
 
 
 def invoke(

@@ -7,14 +7,12 @@ fresh: state 2
   Address=/var/lib/libvirt/images/install.iso VirtualDevice=hdc
 """
 
-import sys
-
 import pywbem
-from connecting import connect, find_guest, find_service, invoke
+from connecting import connect, find_guest, find_service, invoke, read_words
 
 RUNNING, DISK, CD = 2, 17, 16
 
-name, image, iso = sys.argv[1:]
+name, image, iso = read_words("NAME", "IMAGE", "ISO")
 connection = connect()
 system = pywbem.CIMInstance(
     "KVM_VirtualSystemSettingData", {"VirtualSystemIdentifier": name, "BootDevices": ["hd", "cdrom"]}

@@ -5,12 +5,10 @@ $ examples/define_from_reference.py clone template /var/lib/libvirt/images/clone
 clone: 48 MiB as template has, with /var/lib/libvirt/images/clone.qcow2
 """
 
-import sys
-
 import pywbem
-from connecting import connect, find_guest, find_service, invoke
+from connecting import connect, find_guest, find_service, invoke, read_words
 
-name, reference, image = sys.argv[1:]
+name, reference, image = read_words("NAME", "REFERENCE", "IMAGE")
 connection = connect()
 
 

@@ -9,12 +9,11 @@ web/vda
   KVM_SystemDevice: KVM_ComputerSystem
 """
 
-import sys
+from connecting import connect, find_guest, read_words
 
-from connecting import connect, find_guest
-
+(name,) = read_words("GUEST")
 connection = connect()
-guest = find_guest(connection, sys.argv[1])
+guest = find_guest(connection, name)
 devices = connection.AssociatorNames(guest.path, AssocClass="CIM_SystemDevice", ResultClass="CIM_LogicalDisk")
 disk = min(devices, key=lambda path: path["DeviceID"])
 print(disk["DeviceID"])

@@ -8,13 +8,12 @@ RequestStateChange Quiesce web: Completed, 100 %
 RequestStateChange Enabled web: Completed, 100 %
 """
 
-import sys
-
 import pywbem
-from connecting import JOB_STARTED, connect, find_guest, wait_for
+from connecting import JOB_STARTED, connect, find_guest, read_words, wait_for
 
+(name,) = read_words("GUEST")
 connection = connect()
-guest = find_guest(connection, sys.argv[1])
+guest = find_guest(connection, name)
 for state in (9, 2):
     code, out = connection.InvokeMethod("RequestStateChange", guest.path, RequestedState=pywbem.Uint16(state))
     if code == JOB_STARTED:

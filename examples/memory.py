@@ -6,13 +6,12 @@ $ examples/memory.py test 4096
 4096 MiB
 """
 
-import sys
-
 import pywbem
-from connecting import connect, find_guest
+from connecting import connect, find_guest, read_words
 
+name, wanted = read_words("GUEST", "MEBIBYTES")
 connection = connect()
-guest = find_guest(connection, sys.argv[1])
+guest = find_guest(connection, name)
 (service,) = connection.EnumerateInstanceNames("Virt_VirtualSystemManagementService")[:1]
 
 
@@ -37,7 +36,7 @@ changed = pywbem.CIMInstance(
         "InstanceID": setting["InstanceID"],
         "ResourceType": setting["ResourceType"],
         "AllocationUnits": "byte * 2^20",
-        "VirtualQuantity": pywbem.Uint64(int(sys.argv[2])),
+        "VirtualQuantity": pywbem.Uint64(int(wanted)),
     },
 )
 code, out = connection.InvokeMethod("ModifyResourceSettings", service, ResourceSettings=[changed])

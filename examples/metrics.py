@@ -7,12 +7,11 @@ CPUTime in second * 10^-9: counted
 CPUUserTime in second * 10^-9: counted
 """
 
-import sys
+from connecting import connect, find_guest, read_words
 
-from connecting import connect, find_guest
-
+(name,) = read_words("GUEST")
 connection = connect()
-guest = find_guest(connection, sys.argv[1])
+guest = find_guest(connection, name)
 definitions = connection.Associators(guest.path, AssocClass="CIM_MetricDefForME")
 values = connection.Associators(guest.path, AssocClass="CIM_MetricForME")
 last = {each["MetricDefinitionId"]: each["MetricValue"] for each in values}

@@ -7,15 +7,13 @@ clone: Completed
 clone: in root/virt/there
 """
 
-import sys
-
 import pywbem
-from connecting import connect, find_guest, find_service, wait_for
+from connecting import connect, find_guest, find_service, read_words, wait_for
 
 TYPES = {"offline": 1, "live": 2, "halted": 3, "restarted": 4}
 VALID = 2
 
-name, node, how = sys.argv[1:]
+name, node, how = read_words("GUEST", "NODE", "HOW")
 connection = connect()
 guest = find_guest(connection, name)
 service = find_service(connection, "VirtualSystemMigrationService")

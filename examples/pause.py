@@ -7,15 +7,14 @@ $ examples/pause.py test
 2
 """
 
-import sys
-
 import pywbem
-from connecting import connect, find_guest
+from connecting import connect, find_guest, read_words
 
 PAUSED, RUNNING = 9, 2
 
+(name,) = read_words("GUEST")
 connection = connect()
-guest = find_guest(connection, sys.argv[1])
+guest = find_guest(connection, name)
 print(guest["EnabledState"])
 for state in (PAUSED, RUNNING):
     code, _ = connection.InvokeMethod("RequestStateChange", guest.path, RequestedState=pywbem.Uint16(state))

@@ -7,14 +7,12 @@ clone: state 3, put back to before
 before: removed
 """
 
-import sys
-
 import pywbem
-from connecting import connect, find_guest, find_service, invoke
+from connecting import connect, find_guest, find_service, invoke, read_words
 
 FULL = 2
 
-name, title = sys.argv[1:]
+name, title = read_words("GUEST", "TITLE")
 connection = connect()
 guest = find_guest(connection, name)
 service = find_service(connection, "VirtualSystemSnapshotService")

@@ -9,16 +9,15 @@ web: state 9 before, 2 now
 import logging
 import queue
 import socket
-import sys
 
 import pywbem
-from connecting import connect, find_guest, invoke
+from connecting import connect, find_guest, invoke, read_words
 
 PAUSED, RUNNING = 9, 2
 INTEROP = "root/interop"
 
 logging.disable()
-name = sys.argv[1]
+(name,) = read_words("GUEST")
 connection = connect()
 guest = find_guest(connection, name)
 told: queue.Queue[pywbem.CIMInstance] = queue.Queue()

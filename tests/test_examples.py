@@ -57,13 +57,9 @@ def shown(file: Path) -> tuple[list[str], str]:
     return command, "".join(f"{line}\n" for line in lines[start + 1 :])
 
 
-def run(server: Server, name: str) -> None:
-    """Run an example as it shows, and see that it prints what it shows."""
-    file = EXAMPLES / f"{name}.py"
-    (program, *words), printed = shown(file)
-    assert program == f"examples/{file.name}"
-    assert os.access(file, os.X_OK)
-    done = subprocess.run(
+def call(server: Server, file: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Call an example with these words."""
+    return subprocess.run(
         [sys.executable, file, *words],
         capture_output=True,
         text=True,
@@ -76,7 +72,33 @@ def run(server: Server, name: str) -> None:
             "VIRTCIM_PASSWORD": server.password or "any",
         },
     )
+
+
+def run(server: Server, name: str) -> None:
+    """Run an example as it shows, and see that it prints what it shows."""
+    file = EXAMPLES / f"{name}.py"
+    (program, *words), printed = shown(file)
+    assert program == f"examples/{file.name}"
+    assert os.access(file, os.X_OK)
+    done = call(server, file, *words)
     assert (done.returncode, done.stdout) == (0, printed), done.stderr
+
+
+@pytest.mark.parametrize("name", [*ON_TEST_DRIVER, *ON_QEMU])
+def test_an_example_without_its_words_says_which(default_server: Server, name: str) -> None:
+    file = EXAMPLES / f"{name}.py"
+    (_, *words), _ = shown(file)
+    if words:
+        done = call(default_server, file)
+        usage, _, names = done.stderr.partition(f"{name}.py ")
+        assert (done.returncode, usage[:7]) == (1, "usage: "), done.stderr
+        assert len(names.split()) == len(words)
+
+
+def test_an_example_for_another_platform_says_so(default_server: Server) -> None:
+    done = call(default_server, EXAMPLES / "create_from_iso.py", "new", "/images/new.qcow2", "/images/new.iso")
+    assert done.returncode == 1
+    assert done.stderr == "KVM_VirtualSystemManagementService: there is none; expected a host of that platform\n"
 
 
 @pytest.mark.parametrize("name", ON_TEST_DRIVER)
