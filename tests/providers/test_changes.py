@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import chain
 
 import pytest
@@ -15,6 +17,7 @@ from virtcim.providers.changes import instance_changes
 from virtcim.providers.interface import InstanceChange, Lifecycle
 from virtcim.providers.kinds import KINDS
 from virtcim.providers.lifecycle import LifecycleSources, own_indications
+from virtcim.providers.lifecycle.lastknown import comparable
 from virtcim.providers.settings import ProviderSettings
 from virtcim.providers.site import Site
 from virtcim.providers.Virt_ComputerSystem import ComputerSystem
@@ -113,3 +116,14 @@ def test_sites_share_what_they_have_alike() -> None:
     assert roles == method_roles(build_catalog(sites[0]))
     sources.follow(sites[:2], catalog.associations)
     assert set(sources.class_names.values()) == {frozenset(site.namespace for site in sites[:2])}
+
+
+def test_a_record_is_compared_as_it_is_where_nothing_is_taken_over_from_the_older_one() -> None:
+    """A copy of it would stay as what was told last: as many records again as there are guests."""
+    host = hypervisor()
+    before, after = (host.put("<domain type='kvm'><name>web</name></domain>", active=True) for _ in range(2))
+    assert comparable(before, after)[1] is after
+    changed = replace(before, state_changed=datetime.now(UTC))
+    taken_over = comparable(changed, after)[1]
+    assert taken_over is not after
+    assert taken_over.state_changed == changed.state_changed

@@ -165,7 +165,7 @@ def comparable(before: AnyRecord, after: AnyRecord, are_parts_new: bool = False)
         changes: dict[str, object] = {}
         if before.capacities and not after.capacities:
             changes["capacities"] = before.capacities
-        if after.state_changed is None and before.state is after.state:
+        if before.state_changed is not None and after.state_changed is None and before.state is after.state:
             changes["state_changed"] = before.state_changed
         if changes:
             after = replace(after, **changes)  # type: ignore[arg-type]
