@@ -829,6 +829,21 @@ def test_a_state_that_libvirt_refuses_leaves_the_one_that_is_there_to_be_seen(
     assert site.guest(NAME)["EnabledState"] == DISABLED
 
 
+def test_a_definition_that_libvirt_does_not_read_again_is_none(site: Stopped) -> None:
+    """It would be gone at the next start of libvirt, which puts a USB controller beside one that says there is none."""
+    site.put("<controller type='usb' index='0' model='none'/>")
+    assert "USB is disabled" in site.refusal(site.modify, "Controller", "controller:usb:0", Index=2)
+    site.daemon.remove_domains()
+    whole = EmbeddedInstance("KVM_VirtualSystemSettingData", {"VirtualSystemIdentifier": "new", "DomainType": "qemu"})
+    resources = [
+        EmbeddedInstance(f"KVM_Mem{RASD}", {"VirtualQuantity": 64 << 20}),
+        EmbeddedInstance(f"KVM_Controller{RASD}", {"ResourceSubType": "usb", "Model": "none", "Index": 2}),
+    ]
+    with pytest.raises(CIMError, match="USB is disabled"):
+        site.call("DefineSystem", SystemSettings=whole, ResourceSettings=resources)
+    assert site.daemon.list_all() == {}
+
+
 NUMA = "<cpu><numa><cell id='0' cpus='0-1' memory='33333'/><cell id='1' memory='32203'/></numa></cpu>"
 MAC = "<mac address='52:54:00:00:00:01'/>"
 PAIR = (

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -19,14 +20,22 @@ import libvirt
 
 from virtcim.immutable import immutable
 from virtcim.libhelper.context import Context
-from virtcim.libhelper.documents.domain import DomainConfig, DomainDocument
+from virtcim.libhelper.documents.domain import Controller, DomainConfig, DomainDocument
 from virtcim.libhelper.documents.domain.companions import spellings_of
 from virtcim.libhelper.domains.handle import domain_handle, refuse_directory, run_of
 from virtcim.libhelper.domains.jobs import refuse_held
 from virtcim.libhelper.errors import LibvirtError, translated
 from virtcim.libhelper.inventory.memory_requests import MemoryRequests
 
-__all__ = ["DomainChange", "DomainWork", "LiveStep", "NotKeptError", "PartlyDoneError", "change_domains"]
+__all__ = [
+    "DomainChange",
+    "DomainWork",
+    "LiveStep",
+    "NotKeptError",
+    "PartlyDoneError",
+    "change_domains",
+    "check_read_again",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +43,26 @@ _DEFINITION = libvirt.VIR_DOMAIN_XML_SECURE | libvirt.VIR_DOMAIN_XML_INACTIVE
 """What is asked for: the definition, with its passwords."""
 _ATTEMPTS = 5
 """How often a change begins again because somebody else was faster."""
+
+
+def check_read_again(domain: libvirt.virDomain, given: DomainConfig, kept: DomainConfig) -> None:
+    """Make sure that libvirt reads its own definition of a domain, without which the domain is gone at its next start.
+
+    libvirt may put a controller beside one of the same type that does not bear another: one of USB beside one that
+    says that there is none.
+
+    Parameters:
+        given: what it was given.
+        kept: what it made of that.
+
+    Raises:
+        libvirt.libvirtError: it does not.
+    """
+    before, after = (
+        Counter(each.type for each in config.devices if isinstance(each, Controller)) for config in (given, kept)
+    )
+    if any(0 < before[kind] < count for kind, count in after.items()):
+        domain.connect().defineXML(domain.XMLDesc(_DEFINITION))
 
 
 class PartlyDoneError(LibvirtError):
@@ -179,6 +208,8 @@ class DomainChange:
         kept = DomainConfig.parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
         for check in self.checks:
             check(kept)
+        if self.defined is not None:
+            check_read_again(domain, self.defined.config, kept)
 
     def _check_live(self, domain: libvirt.virDomain) -> None:
         """Hold what the running domain is now against what was asked for."""

@@ -12,7 +12,7 @@ import libvirt
 
 from virtcim.libhelper.context import Context
 from virtcim.libhelper.documents.domain import Device, DomainConfig, DomainDocument
-from virtcim.libhelper.domains.change import DomainChange, DomainWork, PartlyDoneError, change_domains
+from virtcim.libhelper.domains.change import DomainChange, DomainWork, PartlyDoneError, change_domains, check_read_again
 from virtcim.libhelper.domains.freezing import limited_agent
 from virtcim.libhelper.domains.handle import domain_handle, refuse_directory, run_of
 from virtcim.libhelper.domains.jobs import follow, holding_job, refuse_held
@@ -231,7 +231,9 @@ class Domains:
                 domain = connection.defineXML(xml)
                 uuid = domain.UUIDString()
                 try:
-                    check(DomainConfig.parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)))
+                    kept = DomainConfig.parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+                    check(kept)
+                    check_read_again(domain, config, kept)
                     if autostart:
                         domain.setAutostart(1)
                 except (libvirt.libvirtError, LibvirtError):
