@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 
 from tests.providers.poolhost import DIRECTORY, FACTS, ISOLATED, VOLUMES, add_pools, put_network, put_pool
-from tests.providers.recorded import CONTEXT, RecordedHypervisor, Served, domain_xml, hypervisor, platform, served
+from tests.providers.recorded import (
+    CONTEXT,
+    RecordedHypervisor,
+    Served,
+    domain_xml,
+    hypervisor,
+    next_revision,
+    platform,
+    served,
+)
 from virtcim.libhelper.documents.network import NetworkConfig
 from virtcim.libhelper.documents.storage import VolumeConfig
 from virtcim.libhelper.host import HostFacts
@@ -164,6 +173,10 @@ def test_what_is_made_up_for_guests_is_counted(site: Served) -> None:
 def test_lost_contact(host: RecordedHypervisor, site: Served) -> None:
     before = site.get("KVM_DiskPool", InstanceID="DiskPool/images").revision
     host.connected = False
+    told = site.get("KVM_DiskPool", InstanceID="DiskPool/images").properties()
+    assert told["OperationalStatus"] != [12], "as its record says, which is told of when the connection is lost already"
+    lost = [replace(each, contact=False, revision=next_revision()) for each in host.inventory.held_pools]
+    host.inventory.held_pools, host.inventory.revision = lost, lost[-1].revision
     for base in ("MemoryPool", "DiskPool", "HostProcessor", "HostNetworkPort", "StorageVolume"):
         for instance in site.instances(f"KVM_{base}"):
             assert instance.properties()["OperationalStatus"] == [12]

@@ -155,8 +155,8 @@ class DevicePool(Element):
 
     @property
     def contact(self) -> bool:
-        """Whether what is known of it is known to be true."""
-        return bool(self.hypervisor.connected and (self.record is None or self.record.contact))
+        """Whether what is known of it is known to be true; a record says so itself, whenever it is told of."""
+        return self.hypervisor.connected if self.record is None else self.record.contact
 
     @property
     def usage(self) -> Usage:
