@@ -257,6 +257,21 @@ def test_requests_that_are_none_do_the_daemon_no_harm(bridge: Bridge, new_broker
     assert read_request(REQUESTS[1]).principal == "me"
 
 
+def test_a_request_that_trickles_in_is_given_up(bridge: Bridge, monkeypatch: pytest.MonkeyPatch) -> None:
+    def trickle(connection: sockets.socket) -> None:
+        for _ in range(99):
+            connection.sendall(b"x")
+            time.sleep(0.2)
+
+    monkeypatch.setattr("virtcim.frontends.cmpi.daemon.FRAME_TIMEOUT", 0.5)
+    with sockets.socket(sockets.AF_UNIX) as connection:
+        connection.connect(str(bridge.socket))
+        connection.sendall(greeting("test"))
+        connection.sendall((100).to_bytes(4, "big"))
+        with pytest.raises(ConnectionError):
+            trickle(connection)
+
+
 class Recorder:
     """Real answers, for each operation that the test broker knows."""
 

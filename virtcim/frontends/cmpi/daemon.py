@@ -13,6 +13,7 @@ import socket
 import stat
 import struct
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -273,18 +274,24 @@ def _read_frame(connection: socket.socket) -> bytes:
     Raises:
         EOFError: the peer hung up.
         ProtocolError: the length is none.
+        TimeoutError: it does not arrive whole within `FRAME_TIMEOUT`, however many pieces of it do.
     """
-    header = _read(connection, 4)
-    length = int.from_bytes(header, "big")
+    first = _read(connection, 1)
+    deadline = time.monotonic() + FRAME_TIMEOUT
+    length = int.from_bytes(first + _read(connection, 3, deadline), "big")
     if not 0 < length <= FRAME_LIMIT:
         raise ProtocolError(f"a frame of {length} bytes")
-    connection.settimeout(FRAME_TIMEOUT)
-    return _read(connection, length)
+    return _read(connection, length, deadline)
 
 
-def _read(connection: socket.socket, size: int) -> bytes:
+def _read(connection: socket.socket, size: int, deadline: float | None = None) -> bytes:
     parts = []
     while size:
+        if deadline is not None:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError("a frame does not arrive whole in time")
+            connection.settimeout(left)
         part = connection.recv(min(size, 65536))
         if not part:
             raise EOFError("hung up")
