@@ -13,9 +13,10 @@ import http.client
 import multiprocessing
 import socket
 import sqlite3
+import ssl
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -46,6 +47,9 @@ LARGE_READS = 4
 #: Connections of an attacker: answers that are asked for and not read, and such that ask for nothing.
 UNREAD = 18
 IDLE = 900
+
+#: Connections that may be open, but for those of others than the attacker.
+MOST_CONNECTIONS = 1900
 
 #: Seconds for which an attacker goes on: a second would show a hundred answers of the prober only.
 ATTACKED = 10.0
@@ -227,7 +231,7 @@ def attacks(server: Server, silences: list[Silence]) -> None:
                     hostile = {"RequestedState": '<PROPERTY NAME="x ' * count}
                     client.invoke("Test_ComputerSystem", keys, "RequestStateChange", hostile)
                     look_at_guest(other)
-                many = dict.fromkeys(map(str, range(80_000)), "")
+                many = dict.fromkeys(map(str, range(20_000)), "")
                 client.invoke("Test_ComputerSystem", keys, "RequestStateChange", many)
                 look_at_guest(other)
                 for each in (asked, (forged, None)):
@@ -237,6 +241,103 @@ def attacks(server: Server, silences: list[Silence]) -> None:
     wrong = [line[:200] for line in lines_written if line.startswith("2026-01-01") or len(line) > LONGEST_LINE]
     if wrong:
         raise RuntimeError(f"forged or too long lines in the log: {wrong}")
+
+
+def attack(server: Server, silences: list[Silence], steps: Sequence[Callable[[RawClient], object]]) -> None:
+    """Have each of some attackers do what it does again and again, while somebody asks for a guest."""
+    with probed(server, silences), ThreadPoolExecutor(len(steps)) as pool, server.client() as other:
+        ends = time.monotonic() + ATTACKED
+
+        def go_on(step: Callable[[RawClient], object]) -> None:
+            with server.client() as client:
+                while time.monotonic() < ends:
+                    step(client)
+
+        attackers = [pool.submit(go_on, step) for step in steps]
+        while time.monotonic() < ends:
+            look_at_guest(other)
+            time.sleep(0.1)
+        for each in attackers:
+            each.result()
+
+
+def refused_requests(server: Server, silences: list[Silence]) -> None:
+    """Requests of some MB that are read, and refused: of many elements, attributes, values, and names of keys."""
+    keys = {"CreationClassName": "Test_ComputerSystem", "Name": guest_name(0)}
+    path = instance_name("Test_ComputerSystem", {f"k{number}": "v" for number in range(10_000)})
+    long = instance_name("Test_ComputerSystem", {**keys, "Name": "x" * 7_000_000})
+
+    def post(inner: str) -> Callable[[RawClient], object]:
+        return lambda client: client.post(*client.prepared("GetInstance", parameter("InstanceName", inner)))
+
+    attack(
+        server,
+        silences,
+        [
+            post(path),
+            post(long),
+            post("<MULTIREQ>" + "<SIMPLEREQ></SIMPLEREQ>" * 24_000 + "</MULTIREQ>"),
+            post("<V " + " ".join(f'a{number}=""' for number in range(500_000)) + "/>"),
+            lambda client: client.invoke("Test_ComputerSystem", keys, "RequestStateChange", {"x": "9" * 7_000_000}),
+        ],
+    )
+
+
+def expensive_queries(server: Server, silences: list[Silence]) -> None:
+    """Queries of all that there is, with as many patterns and conditions as there may be."""
+    patterns = " OR ".join(f"Caption LIKE '{'(a|b|.*)*' * 10}{number}'" for number in range(30))
+    conditions = " OR ".join(f"Caption = 'x{number}'" for number in range(600))
+
+    def ask(condition: str) -> Callable[[RawClient], object]:
+        query = parameter("Query", f"<VALUE>SELECT * FROM CIM_ManagedElement WHERE {text(condition)}</VALUE>")
+        language = parameter("QueryLanguage", "<VALUE>DMTF:CQL</VALUE>")
+        return lambda client: client.post(*client.prepared("ExecQuery", language, query))
+
+    attack(server, silences, [ask(patterns), ask(conditions), ask(patterns)])
+
+
+def tiny_chunks(server: Server, silences: list[Silence]) -> None:
+    """Bodies of chunks of a byte each, without a login."""
+    head = b"POST /cimom HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    def send(_: RawClient) -> None:
+        with socket.create_connection((server.host, server.port)) as connection, contextlib.suppress(ConnectionError):
+            connection.sendall(head + b"1\r\n \r\n" * 100_000)
+            connection.recv(1024)
+
+    attack(server, silences, [send] * 3)
+
+
+def connections_that_end(server: Server, silences: list[Silence]) -> None:
+    """As many connections as there may be, closed at one time."""
+
+    def open_and_close(_: RawClient) -> None:
+        with contextlib.ExitStack() as connections:
+            for _number in range(MOST_CONNECTIONS):
+                connections.enter_context(socket.create_connection((server.host, server.port)))
+            time.sleep(0.5)
+
+    attack(server, silences, [open_and_close])
+
+
+def handshakes(server: Server, silences: list[Silence]) -> None:
+    """TLS handshakes, hundreds of them begun at one time."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        context.wrap_bio(incoming, outgoing).do_handshake()
+    hello = outgoing.read()
+
+    def begin(_: RawClient) -> None:
+        with contextlib.ExitStack() as connections, contextlib.suppress(ConnectionError):
+            address = server.host, server.https_port
+            opened = [connections.enter_context(socket.create_connection(address)) for _ in range(200)]
+            for each in opened:
+                each.sendall(hello)
+            time.sleep(0.3)
+
+    attack(server, silences, [begin] * 2)
 
 
 def look_at_guest(client: RawClient) -> None:
@@ -258,6 +359,11 @@ def measure_silence(guests: int, size: int) -> dict[str, Silence]:
         f"{READERS} clients read {size >> 20} MiB each": lambda server, found: many_readers(server, found, size),
         f"{METHODS} methods wait while {LARGE_READS} large reads compute": methods_and_reads,
         f"attacks, {UNREAD} answers that nobody reads and {IDLE} idle connections": attacks,
+        "requests of some MB are refused": refused_requests,
+        "queries are as expensive as can be": expensive_queries,
+        "bodies come in chunks of a byte": tiny_chunks,
+        f"{MOST_CONNECTIONS} connections end at one time": connections_that_end,
+        "TLS handshakes are begun by hundreds": handshakes,
     }
     results = {}
     with tempfile.TemporaryDirectory() as scratch:
@@ -265,7 +371,8 @@ def measure_silence(guests: int, size: int) -> dict[str, Silence]:
         file.write_text(test_node(guests))
         for name, case in cases.items():
             found: list[Silence] = []
-            server = Server(f"test://{file}", guarded=False)
+            tls = ("--listen-https", "127.0.0.1:0", "--tls", "self-signed")
+            server = Server(f"test://{file}", arguments=tls, guarded=False)
             try:
                 server.start()
                 wait_for_guests(server, guests)
