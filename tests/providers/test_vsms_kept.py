@@ -1135,6 +1135,28 @@ def test_a_peak_goes_with_its_limit(site: Stopped) -> None:
     assert site.find("//iotune/*/text()") == ["10"]
 
 
+def test_the_size_of_an_operation_goes_with_the_last_limit_that_counts_them(site: Stopped) -> None:
+    site.put(
+        "<disk type='file' device='disk'><source file='/a.img'/><target dev='vda'/><iotune>"
+        "<read_iops_sec>10</read_iops_sec><write_iops_sec>10</write_iops_sec><size_iops_sec>4096</size_iops_sec>"
+        "</iotune></disk>"
+    )
+    assert site.modify("Disk", "vda", ReadOperationsPerSecond=0) == 0
+    assert site.find("//iotune/*/text()") == ["10", "4096"]
+    assert site.modify("Disk", "vda", WriteOperationsPerSecond=0) == 0
+    assert site.find("//iotune") == []
+    assert "OperationSize" in site.refusal(site.modify, "Disk", "vda", OperationSize=4096)
+    assert site.modify("Disk", "vda", OperationSize=4096, TotalOperationsPerSecond=5) == 0
+
+
+def test_a_disk_keeps_a_name(site: Stopped) -> None:
+    """libvirt 9.0 itself ends at a disk without one."""
+    site.put("<disk type='file' device='cdrom'><target dev='sda' bus='scsi'/><readonly/></disk>")
+    assert "VirtualDevice" in site.refusal(site.modify, "Disk", "sda", VirtualDevice="")
+    site.put("<filesystem type='mount'><source dir='/srv'/><target dir='share'/></filesystem>")
+    assert "MountPoint" in site.refusal(site.modify, "Disk", "share", MountPoint="")
+
+
 def test_features_go_with_the_processor_that_has_them(site: Stopped) -> None:
     site.put(rest="<cpu mode='host-passthrough'><feature policy='disable' name='lahf_lm'/></cpu>")
     assert site.modify_system(CPUMode="") == 0

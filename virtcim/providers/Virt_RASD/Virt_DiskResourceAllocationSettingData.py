@@ -80,11 +80,18 @@ def _to(name: str, disk: MappedField | None, filesystem: MappedField | None) -> 
     return write
 
 
-def _write_target(draft: Draft, value: str) -> None:
-    """VirtualDevice."""
-    if not isinstance(draft.base, Filesystem):
-        check_target(draft, value)
-    _to("VirtualDevice", Disk.target_dev, Filesystem.target_dir)(draft, value)
+def _target(name: str, disk: MappedField | None, filesystem: MappedField) -> Property[DiskSetting]:
+    """What a disk or a file system is called in the guest; libvirt 9.0 ends at a disk that has no name any more."""
+    declared, write = _field(name, disk, filesystem), _to(name, disk, filesystem)
+
+    def write_target(draft: Draft, value: str) -> None:
+        if not value and not draft.is_new:
+            raise ValueRefusedError(f"{name} is empty; expected what the guest knows it by")
+        if not isinstance(draft.base, Filesystem):
+            check_target(draft, value)
+        write(draft, value)
+
+    return Property(name, declared.get, declared.source, write_target)
 
 
 def _is_empty(setting: DiskSetting) -> bool:
@@ -165,6 +172,17 @@ def _amount(
     return Property(name, declared.get, declared.source, write_amount)
 
 
+def _counts_none(draft: Draft) -> bool:
+    """Whether no limit counts operations: nobody asks then how large one is, and QEMU does not start."""
+    fields = (Disk.iotune_total_iops_sec, Disk.iotune_read_iops_sec, Disk.iotune_write_iops_sec)
+    return not any(draft.now(field.name) for field in fields)
+
+
+def _check_operation_size(draft: Draft) -> None:
+    if draft.given["OperationSize"] and _counts_none(draft):
+        raise ValueRefusedError("OperationSize needs a limit of operations per second", contradiction=True)
+
+
 def _limits(name: str, most: MappedField, peak: MappedField, length: MappedField) -> Iterator[Property[DiskSetting]]:
     """A limit of what the guest may read or write, and for how much and how long it may be exceeded; 0 removes it."""
     peak_name, length_name = f"{name}Peak", f"{name}PeakLength"
@@ -180,6 +198,8 @@ def _limits(name: str, most: MappedField, peak: MappedField, length: MappedField
             raise ValueRefusedError(f"{peak_name}: {highest} is less than {name}, {limit}", contradiction=True)
         if seconds and not highest:
             raise ValueRefusedError(f"{length_name} needs {peak_name}", contradiction=True)
+        if draft.base.iotune_size_iops_sec is not None and "OperationSize" not in draft.given and _counts_none(draft):
+            draft.put("iotune_size_iops_sec", None)
 
     yield _amount(name, most, check=check)
     yield _amount(peak_name, peak, check=check)
@@ -223,7 +243,7 @@ _IO_LIMITS = (
         Disk.iotune_write_iops_sec_max,
         Disk.iotune_write_iops_sec_max_length,
     ),
-    _amount("OperationSize", Disk.iotune_size_iops_sec),
+    _amount("OperationSize", Disk.iotune_size_iops_sec, check=_check_operation_size),
     _field("LimitGroup", Disk.iotune_group_name),
 )
 
@@ -329,12 +349,7 @@ DiskSetting.table = device_table(
         lambda setting: setting.device.type,
         f"domain XML {Disk.field_path('type')}, {Filesystem.field_path('type')}",
     ),
-    Property(
-        "VirtualDevice",
-        _of(Disk.target_dev, Filesystem.target_dir),
-        f"domain XML {Disk.field_path('target_dev')}, {Filesystem.field_path('target_dir')}",
-        _write_target,
-    ),
+    _target("VirtualDevice", Disk.target_dev, Filesystem.target_dir),
     Property("EmulatedType", _emulated_type, f"domain XML {Disk.field_path('device')}", write_emulated_type),
     Property("PoolID", pool_id, "storage pool of the volume or directory of the source", write_source),
     Property("Address", _address, _SOURCES, write_source),
@@ -354,7 +369,7 @@ DiskSetting.table = device_table(
         lambda setting: _PASSED_THROUGH if getattr(setting.device, "device", None) == "lun" else _VIRTUALIZED,
         f"domain XML {Disk.field_path('device')}",
     ),
-    _field("MountPoint", None, Filesystem.target_dir),
+    _target("MountPoint", None, Filesystem.target_dir),
     _field("BusType", Disk.target_bus),
     _field("DriverName", Disk.driver_name),
     _field("DriverType", Disk.driver_type, Filesystem.driver_type),
