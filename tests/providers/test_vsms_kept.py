@@ -1149,6 +1149,16 @@ def test_the_size_of_an_operation_goes_with_the_last_limit_that_counts_them(site
     assert site.modify("Disk", "vda", OperationSize=4096, TotalOperationsPerSecond=5) == 0
 
 
+def test_options_that_are_taken_away_leave_nothing_empty(site: Stopped) -> None:
+    site.put(
+        rest="<cputune><emulatorpin cpuset='0'/><emulatorsched scheduler='rr' priority='1'/>"
+        "<vcpupin vcpu='0' cpuset='0'/></cputune>"
+    )
+    assert site.modify("Proc", "proc", Options=[]) == 0
+    assert site.find("//emulatorpin | //emulatorsched") == []
+    assert site.find("//vcpupin/@vcpu") == ["0"]
+
+
 def test_a_disk_keeps_a_name(site: Stopped) -> None:
     """libvirt 9.0 itself ends at a disk without one."""
     site.put("<disk type='file' device='cdrom'><target dev='sda' bus='scsi'/><readonly/></disk>")

@@ -193,7 +193,7 @@ class DomainConfig(
         # An emulator is one of an architecture; libvirt puts that of the new one in its place.
         Replacement(fields=("os_type_arch",), takes=("devices/emulator",)),
     )
-    never_empty = ("cpu/numa/interconnects", "cpu/numa")
+    never_empty = ("cpu/numa/interconnects", "cpu/numa", "cputune/emulatorpin", "cputune/emulatorsched")
     type = Text("@type")
     id = Int("@id", writable=False)
     name = Own("name")
