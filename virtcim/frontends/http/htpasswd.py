@@ -1,7 +1,7 @@
 """The hashes of a password file of Apache's htpasswd: who has which, and whether a password is that of one.
 
-bcrypt, which htpasswd -B writes, is computed by its own library.  passlib knows all others, and takes 2 MiB: it is
-loaded by the first hash that is one of them.
+bcrypt, which htpasswd -B writes, is computed by its own library.  passlib knows all others, and takes 2 MiB.  Each is
+loaded by the first hash that is its.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import bcrypt
 
 if TYPE_CHECKING:
     from passlib.context import CryptContext
@@ -54,6 +52,8 @@ def is_password(password: str, hashed: bytes) -> bool:
         ValueError, TypeError: it is no hash.
     """
     if _BCRYPT.fullmatch(hashed):
+        import bcrypt  # here: other ways of authentication do not need it
+
         return bcrypt.checkpw(password.encode()[:_LONGEST], hashed)
     return bool(_other_schemes().verify(password, hashed))
 
