@@ -500,6 +500,7 @@ def test_snapshots_are_jobs_however_short_they_are(
             job = InstancePath(class_name, keys, namespace)
             *_, shown = adapter.send(GetInstance(namespace=VIRT, path=job), "root").value
             assert (shown["JobState"], shown["Name"]) == (COMPLETED, f"{request.method} web")
+            assert shown["Status"] == "Snapshot complete"
     with served_by(way, snapshots.catalog, classes, OFF, second) as adapter:
         assert adapter.send(taking(snapshots), "root").value == (0, resulting)
         assert adapter.send(apply, "root").value == (0, {})
@@ -639,7 +640,10 @@ def test_a_snapshot_that_takes_longer_or_fails(
     """The answer is 0 with the job all the same, which tells how it ended."""
     may_end = threading.Event()
     drop_in = dropped_in(snapshots, classes)
-    for save, state, patience in ((lambda _domain: may_end.wait(60), RUNNING, 0.2), (refuse_to_save, EXCEPTION, 60.0)):
+    for save, state, status, patience in (
+        (lambda _domain: may_end.wait(60), RUNNING, "Running", 0.2),
+        (refuse_to_save, EXCEPTION, "Failed", 60.0),
+    ):
         monkeypatch.setattr(translation, "ASKED_PATIENCE", patience)
         monkeypatch.setattr(snapshots.hypervisor.domains, "managed_save", save)
         answer = drop_in.execute(taking(snapshots))
@@ -650,7 +654,8 @@ def test_a_snapshot_that_takes_longer_or_fails(
         look = GetInstance(namespace=VIRT, path=job)
         shown = drop_in.execute(look)
         assert isinstance(shown, OneInstance)
-        assert shown.instance.properties()["JobState"] == state
+        properties = shown.instance.properties()
+        assert (properties["JobState"], properties["Status"]) == (state, status)
         may_end.set()
         snapshots.end_of(job)
 
@@ -932,5 +937,8 @@ def test_a_migration_is_a_job_however_short_it_is(
     client: Any = serve(here.uri(), there.uri(), config=f"{sockets}{CONFIG}").pywbem()
     job = begin_migration(client, "mover", there, 0, MigrationType=pywbem.Uint16(OFFLINE))
     assert job.classname == "KVM_MigrationJob"
-    assert ended(client, job)["JobState"] == (EXCEPTION if is_there_already else COMPLETED)
+    shown = ended(client, job)
+    assert shown["JobState"] == (EXCEPTION if is_there_already else COMPLETED)
+    # What libvirt-cim's scripts look at when the migration is over.
+    assert shown["Status"] == (shown["ErrorDescription"] if is_there_already else "Completed")
     assert ("mover" in there.list_all(), "mover" in here.list_all()) == (True, is_there_already)

@@ -281,8 +281,36 @@ POOL_SERVICE = Difference(
     },
 )
 
+_NEW, _COMPLETED = 2, 7
+_BEGUN = frozenset({4, 5, 6})
+"""CIM_ConcreteJob.JobState: New, Completed; Running, Suspended, Shutting Down."""
+
+
+def _job_status(completed: str, failed: str = "") -> Callable[[str, Properties], CIMValue]:
+    """Tell in words how far a job is: scripts compare it when the job is over.
+
+    Parameters:
+        completed: the word for one that ended well.
+        failed: the word for one that did not; what went wrong, unless given.
+    """
+
+    def value(_prefix: str, properties: Properties) -> CIMValue:
+        state = properties.get("JobState")
+        if state == _NEW:
+            return "Queued"
+        if state in _BEGUN:
+            return "Running"
+        return completed if state == _COMPLETED else failed or properties.get("ErrorDescription")
+
+    return value
+
+
 JOBS = Difference(
     section="Jobs",
+    values={
+        "MigrationJob": {"Status": _job_status("Completed")},
+        "ConcreteJob": {"Status": _job_status("Snapshot complete", "Failed")},
+    },
     pairs=dict.fromkeys(("OwningJobElement", "AffectedJobElement"), lambda _left, _right: False),
     superclasses={"CIM_ConcreteJob": frozenset({"ConcreteJob", "MigrationJob"})},
     synchronous=frozenset({_SERVICE, "VirtualSystemManagementService"}),
