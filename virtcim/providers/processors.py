@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from itertools import count as numbers_from
 from itertools import islice
-from typing import Any
 
 from virtcim.libhelper.documents.domain.agreement import members_of
 from virtcim.libhelper.xml.mapping import Mapped
@@ -28,7 +27,8 @@ def put_maximum(draft: Draft, count: int) -> None:
     _put_rest(draft, "cputune_memorytunes", _cut(base.cputune_memorytunes, "vcpus", left))
     caches = _cut(base.cputune_cachetunes, "vcpus", left)
     for cache in caches:
-        cache["monitors"] = _cut(cache.get("monitors", ()), "vcpus", left)
+        if isinstance(monitors := cache.get("monitors"), tuple):
+            cache["monitors"] = _cut(monitors, "vcpus", left)
     _put_rest(draft, "cputune_cachetunes", caches)
 
 
@@ -45,13 +45,13 @@ def write_threads(draft: Draft, count: int) -> None:
     _put_rest(draft, "cputune_iothreadscheds", _cut(base.cputune_iothreadscheds, "iothreads", left))
 
 
-def put_cells(draft: Draft, cells: Sequence[Mapping[str, Any]]) -> None:
+def put_cells(draft: Draft, cells: Sequence[Mapping[str, object]]) -> None:
     """Put the NUMA cells, and take out what is said of those that go."""
     base, left = draft.base, range(len(cells))
-    kept = []
-    for cell in cells:
-        siblings = [each for each in cell.get("distances", ()) if (each.id or 0) in left]
-        kept.append({**cell, "distances": siblings} if "distances" in cell else cell)
+    kept = [dict(cell) for cell in cells]
+    for cell in kept:
+        if isinstance(distances := cell.get("distances"), tuple):
+            cell["distances"] = [each for each in distances if (each.id or 0) in left]
     draft.put("cpu_numa_cells", kept)
     _put_rest(draft, "numatune_memnodes", [node for node in base.numatune_memnodes if (node.cellid or 0) in left])
     for field in ("cpu_numa_interconnects_latencies", "cpu_numa_interconnects_bandwidths"):
@@ -59,7 +59,7 @@ def put_cells(draft: Draft, cells: Sequence[Mapping[str, Any]]) -> None:
         _put_rest(draft, field, [way for way in ways if (way.initiator or 0) in left and (way.target or 0) in left])
 
 
-def _cut(items: Sequence[Mapped | Mapping[str, Any]], name: str, left: Collection[int]) -> list[dict[str, Any]]:
+def _cut(items: Sequence[Mapped], name: str, left: Collection[int]) -> list[dict[str, object]]:
     """The items that are about some of those that are left, and about no others.
 
     Parameters:
@@ -67,8 +67,8 @@ def _cut(items: Sequence[Mapped | Mapping[str, Any]], name: str, left: Collectio
     """
     kept = []
     for item in items:
-        values = dict(item) if isinstance(item, Mapping) else dict(item.as_dict())
-        numbers = members_of(values.get(name) or "")
+        values: dict[str, object] = item.as_dict()
+        numbers = members_of(str(values.get(name) or ""))
         if numbers is not None and not numbers <= set(left):
             values[name] = ",".join(str(number) for number in sorted(numbers.intersection(left)))
         if values.get(name):
@@ -76,7 +76,7 @@ def _cut(items: Sequence[Mapped | Mapping[str, Any]], name: str, left: Collectio
     return kept
 
 
-def _put_rest(draft: Draft, field: str, rest: Sequence[Mapped | Mapping[str, Any]]) -> None:
+def _put_rest(draft: Draft, field: str, rest: Sequence[Mapped | Mapping[str, object]]) -> None:
     """Put what is left of a list, where it is not as it was."""
     values = [each if isinstance(each, Mapping) else each.as_dict() for each in rest]
     if values != [each.as_dict() for each in getattr(draft.base, field)]:
