@@ -11,13 +11,14 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import libvirt
 import pytest
 
 from tests.bed import Server, loopguard
-from virtcim.app.loopwatch import DAY, LoopSettings, LoopWatch, ShortCollections, current_frame, freeze_loaded
+from virtcim.app.loopwatch import DAY, LoopSettings, LoopWatch, ShortCollections, current_frame, freeze_loaded, stack_of
 from virtcim.providers.interface import Association, Instance
 
 
@@ -39,6 +40,13 @@ def watched(work: Callable[[], Any], longest_pause: float = 0.2) -> LoopWatch:
         return watch
 
     return asyncio.run(story())
+
+
+def test_a_thread_that_goes_on_while_it_is_looked_at_has_no_stack() -> None:
+    """Python 3.11 then gives for a caller whatever is there."""
+    gone_on: Any = SimpleNamespace(f_lineno=1, f_code=stack_of.__code__, f_globals={}, f_lasti=0, f_back=stack_of)
+    assert stack_of(gone_on) == "(its thread has gone on)"
+    assert "in test_a_thread_that_goes_on" in stack_of(sys._getframe())
 
 
 def test_a_pause_is_measured_and_reported_with_its_stack(caplog: pytest.LogCaptureFixture) -> None:

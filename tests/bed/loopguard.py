@@ -27,7 +27,7 @@ from typing import Any
 
 import libvirtmod  # type: ignore[import-not-found]
 
-from virtcim.app.loopwatch import current_frame
+from virtcim.app.loopwatch import current_frame, stack_of
 from virtcim.providers import interface
 
 #: Seconds of processor time that a callback may use.
@@ -182,7 +182,7 @@ def _sample() -> None:
         for thread, (callback, began) in list(_running.items()):
             frame = current_frame(thread)
             if frame is not None and time.monotonic() - began > LONGEST / 2:
-                _stacks[thread] = callback, "".join(traceback.format_stack(frame)[-8:])
+                _stacks[thread] = callback, stack_of(frame)
                 del frame
 
 

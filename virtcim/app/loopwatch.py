@@ -17,7 +17,7 @@ from types import FrameType
 
 from virtcim.immutable import immutable
 
-__all__ = ["LoopSettings", "LoopWatch", "ShortCollections", "current_frame", "freeze_loaded"]
+__all__ = ["LoopSettings", "LoopWatch", "ShortCollections", "current_frame", "freeze_loaded", "stack_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -123,7 +123,7 @@ class LoopWatch:
         if self._stopped.is_set() or now - self._reported < REPORT_INTERVAL:
             return False
         self._reported = now
-        stack = _stack(current_frame(self._ident))
+        stack = stack_of(current_frame(self._ident))
         _log.warning("The event loop has not answered for %.2f s; it is at:\n%s", self._longest_pause, stack)
         return True
 
@@ -206,5 +206,11 @@ class ShortCollections:
             gc.freeze()
 
 
-def _stack(frame: FrameType | None) -> str:
-    return "".join(traceback.format_stack(frame)[-STACK:]).rstrip() if frame is not None else "(its thread has ended)"
+def stack_of(frame: FrameType | None) -> str:
+    """Say where a frame is, that of a thread which may go on meanwhile: then its callers may be none any more."""
+    if frame is None:
+        return "(its thread has ended)"
+    try:
+        return "".join(traceback.format_stack(frame)[-STACK:]).rstrip()
+    except AttributeError:
+        return "(its thread has gone on)"
