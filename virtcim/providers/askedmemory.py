@@ -73,5 +73,6 @@ class MemoryRecords:
                     requests.forget(uuid)
 
         requests.keep = keep
-        inventory.listeners.append(forget_those_that_have_gone)
         forget_those_that_have_gone()
+        # In one thread at a time; what was read in between is seen with the next change.
+        inventory.listeners.append(forget_those_that_have_gone)
