@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 from zlib import crc32
 
 from virtcim.libhelper.agent import Agents
@@ -19,6 +19,7 @@ from virtcim.libhelper.documents.capabilities import HostCapabilities, parsed
 from virtcim.libhelper.documents.domain import DomainConfig
 from virtcim.libhelper.documents.storage import PoolConfig, VolumeConfig
 from virtcim.libhelper.host import HostFacts, NodeInfo
+from virtcim.libhelper.inventory.inventory import Inventory
 from virtcim.libhelper.inventory.journal import Journal
 from virtcim.libhelper.inventory.memory_requests import MemoryRequests
 from virtcim.libhelper.inventory.records import (
@@ -88,6 +89,9 @@ class RecordedInventory:
 
     def networks(self) -> list[Network]:
         return list(self.held_networks)
+
+    def volume_at(self, path: str) -> tuple[Pool, str] | None:
+        return Inventory.volume_at(cast(Inventory, self), path)
 
     def node_devices(self) -> list[NodeDevice]:
         return list(self.held_node_devices)

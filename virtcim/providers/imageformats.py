@@ -19,13 +19,25 @@ if TYPE_CHECKING:
     from virtcim.providers.guest import Guest
     from virtcim.providers.site import Site
 
-__all__ = ["FormatsByPath", "as_guests_read", "base_in_no_pool", "formats_in_guests"]
+__all__ = ["BaseInNoPoolError", "FormatsByPath", "as_guests_read", "formats_in_guests"]
 
 FormatsByPath: TypeAlias = Mapping[str, str]
 
 _RAW = "raw"
 _HARMLESS = frozenset({None, _RAW, "iso", "dir"})
 """What a pool says of images in which nothing can name another one."""
+
+
+class BaseInNoPoolError(Exception):
+    """Only libvirt says that a volume lies over something that is in no storage pool: a guest may have chosen it.
+
+    Attributes:
+        base: the path of that.
+    """
+
+    def __init__(self, base: str) -> None:
+        super().__init__(base)
+        self.base = base
 
 
 def formats_in_guests(site: Site, hypervisor: Hypervisor) -> FormatsByPath:
@@ -38,26 +50,24 @@ def formats_in_guests(site: Site, hypervisor: Hypervisor) -> FormatsByPath:
     return found
 
 
-def as_guests_read(config: VolumeConfig, formats: FormatsByPath) -> VolumeConfig:
+def as_guests_read(config: VolumeConfig, formats: FormatsByPath, hypervisor: Hypervisor) -> VolumeConfig:
     """Describe a volume as the guests read it that have it; as libvirt does where none has.
 
     Parameters:
         config: of a volume, as libvirt describes it.
         formats: see `formats_in_guests`.
+
+    Raises:
+        BaseInNoPoolError: no guest has it, and libvirt takes it for an image over another one that is in no pool.
     """
+    base = config.backing_store_path
+    if base is not None and config.target_path not in formats and hypervisor.inventory.volume_at(base) is None:
+        raise BaseInNoPoolError(base)
     word = formats.get(config.target_path or "")
     if config.target_format_type in _HARMLESS or word in (None, config.target_format_type):
         return config
     capacity = config.physical or config.capacity
     return config.replace(target_format_type=word, capacity=capacity, backing_store_path=None)
-
-
-def base_in_no_pool(config: VolumeConfig, formats: FormatsByPath, hypervisor: Hypervisor) -> str | None:
-    """Tell what a volume lies over, where only libvirt says so and that is in no storage pool; else None."""
-    base = config.backing_store_path
-    if base is None or config.target_path in formats or hypervisor.inventory.volume_at(base) is not None:
-        return None
-    return base
 
 
 def _formats(guest: Guest) -> Iterator[tuple[Hypervisor, str, str]]:

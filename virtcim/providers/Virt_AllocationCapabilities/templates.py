@@ -9,7 +9,7 @@ from virtcim.libhelper.documents.capabilities import DomainCapabilities, Storage
 from virtcim.libhelper.documents.storage import VolumeConfig
 from virtcim.platforms.base import Feature, Platform
 from virtcim.providers.deviceids import DeviceKind
-from virtcim.providers.imageformats import FormatsByPath, as_guests_read, base_in_no_pool, formats_in_guests
+from virtcim.providers.imageformats import BaseInNoPoolError, FormatsByPath, as_guests_read, formats_in_guests
 from virtcim.providers.interface import CIMValue, Properties
 from virtcim.providers.site import Site
 from virtcim.providers.storage import format_of
@@ -246,7 +246,7 @@ def _ranges_of_disks(pool: DiskPool, usual: Properties) -> Found:
 
 def _volumes(pool: DiskPool) -> Iterator[tuple[str, dict[str, CIMValue]]]:
     """The volumes that there are, by name: each is a disk that a guest can have."""
-    formats = formats_in_guests(pool.site, pool.hypervisor)
+    formats = {} if pool.platform.containers else formats_in_guests(pool.site, pool.hypervisor)
     for volume in volumes_of(pool):
         config, name = volume.config, volume.volume.name
         is_medium = config.target_format_type == _MEDIUM and not pool.platform.containers
@@ -264,9 +264,12 @@ def _volumes(pool: DiskPool) -> Iterator[tuple[str, dict[str, CIMValue]]]:
 
 
 def _driver_type(pool: DiskPool, config: VolumeConfig, formats: FormatsByPath) -> str | None:
-    if pool.platform.containers or base_in_no_pool(config, formats, pool.hypervisor) is not None:
+    if pool.platform.containers:
         return None
-    return format_of(as_guests_read(config, formats))
+    try:
+        return format_of(as_guests_read(config, formats, pool.hypervisor))
+    except BaseInNoPoolError:
+        return None
 
 
 def _new_volumes(pool: DiskPool) -> Found:

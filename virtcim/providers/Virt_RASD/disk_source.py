@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from virtcim.libhelper.connections import is_local
 from virtcim.libhelper.documents.domain import Disk, Filesystem
 from virtcim.providers.drafts import Draft, ValueRefusedError, kibibytes
-from virtcim.providers.imageformats import as_guests_read, base_in_no_pool, formats_in_guests
+from virtcim.providers.imageformats import BaseInNoPoolError, as_guests_read, formats_in_guests
 from virtcim.providers.imageurls import path_in, read_image_url, socket_of
 from virtcim.providers.storage import StorageMap, format_of, known_path
 
@@ -302,13 +302,13 @@ def _format_of(draft: Draft, config: VolumeConfig) -> str | None:
         return None
     hypervisor = draft.context.hypervisor
     formats = formats_in_guests(draft.context.site, hypervisor)
-    base = base_in_no_pool(config, formats, hypervisor)
-    if base is not None:
+    try:
+        return format_of(as_guests_read(config, formats, hypervisor))
+    except BaseInNoPoolError as error:
         raise ValueRefusedError(
-            f"Address: {config.target_path} begins like an image over {base}, which is in no storage pool; "
+            f"Address: {config.target_path} begins like an image over {error.base}, which is in no storage pool; "
             "expected DriverType to say how it is to be read"
-        )
-    return format_of(as_guests_read(config, formats))
+        ) from None
 
 
 def _format_in_chain(disk: Disk, path: str) -> str | None:

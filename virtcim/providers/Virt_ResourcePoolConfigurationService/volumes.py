@@ -15,7 +15,7 @@ from virtcim.libhelper.xml.text import ValueRejectedError
 from virtcim.providers.errors import libvirt_failure
 from virtcim.providers.guests import all_guests
 from virtcim.providers.gueststorage import path_of
-from virtcim.providers.imageformats import as_guests_read, base_in_no_pool, formats_in_guests
+from virtcim.providers.imageformats import BaseInNoPoolError, as_guests_read, formats_in_guests
 from virtcim.providers.interface import (
     CIMError,
     InstancePath,
@@ -114,12 +114,11 @@ def _read(pool: DiskPool, volume: StorageVolume, name: str) -> VolumeConfig:
         SettingsError: it lies over what is in no pool, so that a guest may have chosen that.
     """
     formats = formats_in_guests(pool.site, pool.hypervisor)
-    base = base_in_no_pool(volume.config, formats, pool.hypervisor)
-    if base is not None:
-        raise SettingsError(
-            f"`{name}' property: {volume.volume.name} begins like an image over {base}, which is in no storage pool"
-        )
-    return as_guests_read(volume.config, formats)
+    try:
+        return as_guests_read(volume.config, formats, pool.hypervisor)
+    except BaseInNoPoolError as error:
+        begins = f"{volume.volume.name} begins like an image over {error.base}"
+        raise SettingsError(f"`{name}' property: {begins}, which is in no storage pool") from None
 
 
 def _copy(pool: DiskPool, source: StorageVolume, read: VolumeConfig, volume: VolumeConfig, work: Work) -> None:
@@ -209,9 +208,9 @@ def _new_volume(given: GivenProperties, pool: DiskPool, source: VolumeConfig | N
 def _beneath(pool: DiskPool, path: str | None, given_format: str | None) -> VolumeConfig | None:
     """The volume that a new one is to lie over, as it is read; None for what is no volume."""
     found = None if path is None else _volume_by_path(pool, path)
-    if found is None or given_format is not None:
-        return None if found is None else found.config
-    return _read(pool, found, "BackingPath")
+    if found is None:
+        return None
+    return found.config if given_format is not None else _read(pool, found, "BackingPath")
 
 
 def _format(given: GivenProperties) -> str | None:
