@@ -1163,6 +1163,7 @@ def test_a_disk_keeps_a_name(site: Stopped) -> None:
     """libvirt 9.0 itself ends at a disk without one."""
     site.put("<disk type='file' device='cdrom'><target dev='sda' bus='scsi'/><readonly/></disk>")
     assert "VirtualDevice" in site.refusal(site.modify, "Disk", "sda", VirtualDevice="")
+    assert "does not apply" in site.refusal(site.modify, "Disk", "sda", MountPoint="")
     site.put("<filesystem type='mount'><source dir='/srv'/><target dir='share'/></filesystem>")
     assert "MountPoint" in site.refusal(site.modify, "Disk", "share", MountPoint="")
 

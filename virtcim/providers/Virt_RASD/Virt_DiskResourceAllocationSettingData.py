@@ -85,11 +85,11 @@ def _target(name: str, disk: MappedField | None, filesystem: MappedField) -> Pro
     declared, write = _field(name, disk, filesystem), _to(name, disk, filesystem)
 
     def write_target(draft: Draft, value: str) -> None:
+        write(draft, value)
         if not value and not draft.is_new:
             raise ValueRefusedError(f"{name} is empty; expected what the guest knows it by")
         if not isinstance(draft.base, Filesystem):
             check_target(draft, value)
-        write(draft, value)
 
     return Property(name, declared.get, declared.source, write_target)
 
