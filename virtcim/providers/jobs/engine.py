@@ -244,15 +244,15 @@ class Jobs:
             records = ((job, job.record) for job in self._jobs.values())
             return [job for job, record in records if record.prefix == prefix and record.namespace == namespace]
 
-    def take_earlier(self, prefix: str, namespace: str) -> list[JobRecord]:
-        """Hand over, once, what an earlier run of the server left of the jobs of a platform in a namespace.
+    def take_earlier(self, namespace: str) -> dict[str, JobRecord]:
+        """Hand over, once, what an earlier run of the server left of the jobs in a namespace, by InstanceID.
 
         Since then they may have ended, or been removed, before anybody listened.
         """
         with self._lock:
-            taken = [each for each in self._earlier.values() if each.prefix == prefix and each.namespace == namespace]
-            for each in taken:
-                del self._earlier[each.instance_id]
+            taken = {key: each for key, each in self._earlier.items() if each.namespace == namespace}
+            for key in taken:
+                del self._earlier[key]
             return taken
 
     def children(self, instance_id: str) -> list[Job]:

@@ -122,9 +122,12 @@ class LifecycleSource(ChangeSource):
     def _take_stock_of_jobs(self) -> None:
         """Compare the jobs with what an earlier run of the server left of them."""
         jobs, namespace = self.site.jobs, self.site.namespace
-        prefixes = [platform.prefix for platform in self.site.platforms]
-        now = {job.record.instance_id: job.record for prefix in prefixes for job in jobs.all(prefix, namespace)}
-        earlier = {each.instance_id: each for prefix in prefixes for each in jobs.take_earlier(prefix, namespace)}
+        now = {
+            job.record.instance_id: job.record
+            for platform in self.site.platforms
+            for job in jobs.all(platform.prefix, namespace)
+        }
+        earlier = jobs.take_earlier(namespace)
         self._known_jobs = {**now, **earlier}
         for instance_id, before in earlier.items():
             if now.get(instance_id) is not before:
