@@ -673,6 +673,17 @@ def _moves() -> Iterator[Form]:
         of=WITH_MIGRATION,
     )
     yield Form(
+        "nobody is moved, by the name of a superclass",
+        lambda g: g.migrate(
+            ComputerSystem=pywbem.CIMInstanceName(
+                "CIM_ComputerSystem", g.system("nobody").keybindings, namespace="root/virt"
+            )
+        ),
+        NOT_FOUND,
+        "No such domain",
+        of=WITH_MIGRATION,
+    )
+    yield Form(
         "to a host without a name",
         lambda g: g.on_class(
             "VirtualSystemMigrationService",

@@ -169,10 +169,10 @@ def _guest(service: MigrationService, path: object) -> Guest:
     if not keys.get("name"):
         raise CIMError(Status.FAILED, "Missing key (Name) in ComputerSystem")
     is_system = base_of(path.class_name).lower() == "computersystem"
-    is_own = is_of_platform(path.class_name, service.platform.prefix)
+    own = class_of(service.platform.prefix, "ComputerSystem").lower()
+    creation = str(keys.get("creationclassname") or own).lower()
+    is_own = is_of_platform(path.class_name, service.platform.prefix) and creation == own
     namespace = (path.namespace or service.namespace).strip("/").lower()
-    named = str(keys.get("creationclassname") or path.class_name)
-    is_own = is_own and named.lower() == path.class_name.lower()
     if not is_system or not is_own or namespace != service.namespace.lower():
         raise CIMError(Status.FAILED, "Invalid REF in ComputerSystem")
     guest = guest_named(service.site, service.platform, str(keys["name"]))
