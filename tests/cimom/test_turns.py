@@ -23,6 +23,7 @@ from virtcim.app.config import Settings
 from virtcim.frontends.cimxml import frontend
 from virtcim.frontends.cimxml.decode import decode_request
 from virtcim.frontends.cimxml.frontend import CIMXML
+from virtcim.frontends.http import exchange
 from virtcim.frontends.http import server as http_server
 from virtcim.frontends.http.connections import READ_AT_ONCE, Connection
 from virtcim.frontends.http.selector import LEAVING_AT_ONCE, LeavingLast
@@ -145,8 +146,8 @@ def test_only_short_requests_to_read_are_decoded_in_the_loop(
     reads = Reads(monkeypatch)
     bodies = {
         ONE: "server",
-        ONE + " " * frontend.INLINE_BODY: "get",
-        ONE + " " * frontend.FEW_BYTES: "read",
+        ONE + " " * exchange.INLINE_BODY: "get",
+        ONE + " " * exchange.FEW_BYTES: "read",
         extrinsic("Change", system("plain"), State=value(2)): "method",
         intrinsic("DeleteInstance", InstanceName=system("none")): "method",
     }

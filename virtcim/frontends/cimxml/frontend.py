@@ -30,17 +30,10 @@ from virtcim.frontends.cimxml.headers import (
 from virtcim.frontends.cimxml.intrinsics import INTRINSICS
 from virtcim.frontends.cimxml.quirks import NO_QUIRKS, Quirks, quirks_of
 from virtcim.frontends.cimxml.repeats import DecodedRequests, Question, RepeatedAnswers
-from virtcim.frontends.cimxml.requestreader import (
-    RequestReader,
-    is_change,
-    is_quick,
-    is_single,
-    names_change,
-    question_of,
-)
+from virtcim.frontends.cimxml.requestreader import RequestReader, question_of
 from virtcim.frontends.cimxml.values import attribute
 from virtcim.frontends.cimxml.writer import Writers
-from virtcim.frontends.http.exchange import Exchange, Gauge, OperationNote, Reply, Route
+from virtcim.frontends.http.exchange import Exchange, Gauge, OperationNote, Reply, Route, read_soonest
 from virtcim.frontends.http.sending import Outgoing
 from virtcim.frontends.reading.raw import RawRequest
 from virtcim.immutable import immutable
@@ -58,13 +51,6 @@ REPEATS_SHARE = 16
 
 REQUESTS_SHARE = 64
 """The part of it that is for decoded requests, likewise."""
-
-INLINE_BODY = 8 * 1024
-"""Requests to read up to this many bytes are decoded in the event loop, which takes a millisecond at most, whatever
-stands in them; larger ones in a worker thread."""
-
-FEW_BYTES = 64 * 1024
-"""Bytes of a request up to which a thread decodes it in a few milliseconds."""
 
 
 @immutable
@@ -154,7 +140,8 @@ class CIMXML:
         started = time.monotonic()
         check_request_headers(exchange.headers)
         body = await exchange.body()
-        if names_change(named_operation(exchange.headers)):
+        operation = INTRINSICS.get(named_operation(exchange.headers))
+        if operation is None or operation.request.changes:  # a method, for all that is known
             return await self._change(exchange, body, started)
         question = Question.of(exchange.caller, exchange.headers, body)
         if question is not None and (known := self._repeats.get(question, self._core.revision)) is not None:
@@ -163,8 +150,8 @@ class CIMXML:
             return _reply(outgoing, started, note)
         raw = self._decoded.get(question) if question is not None else None
         if raw is None:
-            raw = await self._decode(exchange, body)
-            if question is not None and not is_change(raw):
+            raw = await read_soonest(exchange, len(body), partial(self._read, exchange.headers, body))
+            if question is not None and not raw.extrinsic:
                 self._decoded.put(question, raw)
         quirks = quirks_of(exchange.headers, raw.message_id)
         revision = self._core.revision(raw.namespace)
@@ -174,12 +161,11 @@ class CIMXML:
             kept = answer.pieces if answer.lasting else ()
             return replace(answer, pieces=kept), Outgoing(answer.pieces)
 
-        if is_quick(raw):
+        if operation.request.quick and not raw.extrinsic:
             answer, outgoing = work()
         else:
-            answer, outgoing = await exchange.run(
-                work, waits=is_change(raw), single=is_single(raw), question=question_of(raw)
-            )
+            single = operation.request.single and not raw.extrinsic
+            answer, outgoing = await exchange.run(work, waits=raw.extrinsic, single=single, question=question_of(raw))
         note = _note(raw, answer, len(body))
         if answer.lasting and question is not None:
             self._repeats.put(question, revision, answer.pieces, outgoing, replace(note, seconds=0.0))
@@ -196,13 +182,6 @@ class CIMXML:
 
         outgoing, note = await exchange.run(work, waits=True)
         return _reply(outgoing, started, note)
-
-    async def _decode(self, exchange: Exchange, body: bytes) -> RawRequest:
-        """Read a request whose headers have been looked at, where it is done soonest.  Raises RequestFault."""
-        read = partial(self._read, exchange.headers, body)
-        if len(body) <= INLINE_BODY:
-            return read()
-        return await exchange.run(read, single=len(body) <= FEW_BYTES)
 
     def _read(self, headers: MultiMapping[str], body: bytes) -> RawRequest:
         """Read a request whose headers have been looked at.  Raises RequestFault."""

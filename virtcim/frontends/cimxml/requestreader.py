@@ -14,7 +14,7 @@ from virtcim.frontends.reading.typed import TypedReader
 from virtcim.providers.interface import CIMError, Status
 from virtcim.schema.classes import ClassStore
 
-__all__ = ["RequestReader", "is_change", "is_quick", "is_single", "names_change", "question_of"]
+__all__ = ["RequestReader", "question_of"]
 
 SIZED = frozenset(
     {
@@ -23,30 +23,6 @@ SIZED = frozenset(
     }
 )
 """Operations that are answered by all that there is at once."""
-
-
-def is_quick(raw: RawRequest) -> bool:
-    """Whether a request is carried out at once, without asking a provider."""
-    operation = INTRINSICS.get(raw.operation.lower())
-    return not raw.extrinsic and (operation is None or operation.request.quick)
-
-
-def is_change(raw: RawRequest) -> bool:
-    """Whether a request may wait for the hypervisor: a method, or a change of an instance."""
-    operation = INTRINSICS.get(raw.operation.lower())
-    return raw.extrinsic or (operation is not None and operation.request.changes)
-
-
-def names_change(operation: str) -> bool:
-    """Whether a name, in lower case, is that of an operation that changes something, or can be that of a method."""
-    intrinsic = INTRINSICS.get(operation)
-    return intrinsic is None or intrinsic.request.changes
-
-
-def is_single(raw: RawRequest) -> bool:
-    """Whether a request concerns one instance."""
-    operation = INTRINSICS.get(raw.operation.lower())
-    return not raw.extrinsic and operation is not None and operation.request.single
 
 
 def question_of(raw: RawRequest) -> Hashable:
@@ -70,7 +46,8 @@ class RequestReader:
 
     def attempt(self, raw: RawRequest, caller: Caller) -> Attempt:
         """What is known of a request without reading its values."""
-        if not is_change(raw) and raw.operation.lower() in INTRINSICS:
+        operation = INTRINSICS.get(raw.operation.lower())
+        if not raw.extrinsic and operation is not None and not operation.request.changes:
             return Attempt(raw.operation, False, raw.namespace, caller)
         return Attempt(
             raw.operation,

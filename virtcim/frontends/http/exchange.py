@@ -27,10 +27,18 @@ __all__ = [
     "Route",
     "Sender",
     "methods_beside",
+    "read_soonest",
     "too_busy",
 ]
 
 Value = TypeVar("Value")
+
+INLINE_BODY = 8 * 1024
+"""Bodies up to this many bytes are read in the event loop, which takes a millisecond at most, whatever stands in them;
+larger ones in a worker thread."""
+
+FEW_BYTES = 64 * 1024
+"""Bytes of a body up to which a thread reads it in a few milliseconds."""
 
 
 class HTTPFault(Exception):
@@ -113,6 +121,13 @@ class Exchange(Protocol):
         Raises:
             HTTPFault: 503 when too much waits already.
         """
+
+
+async def read_soonest(exchange: Exchange, size: int, read: Callable[[], Value]) -> Value:
+    """Have a body of `size` bytes read where that is done soonest.  Raises what `read` and `Exchange.run` raise."""
+    if size <= INLINE_BODY:
+        return read()
+    return await exchange.run(read, single=size <= FEW_BYTES)
 
 
 @immutable

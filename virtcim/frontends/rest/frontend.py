@@ -16,7 +16,16 @@ from virtcim.cimom.indications.recent import RecentAlerts
 from virtcim.cimom.indications.streams import EventStreams
 from virtcim.cimom.requests import Caller
 from virtcim.cimom.settings import ServerSettings
-from virtcim.frontends.http.exchange import Exchange, Gauge, HTTPFault, OperationNote, Reply, Route, Sender
+from virtcim.frontends.http.exchange import (
+    Exchange,
+    Gauge,
+    HTTPFault,
+    OperationNote,
+    Reply,
+    Route,
+    Sender,
+    read_soonest,
+)
 from virtcim.frontends.http.sending import Outgoing
 from virtcim.frontends.rest.answers import (
     JSON_TYPE,
@@ -47,13 +56,6 @@ MARK = "X-Virtcim-Request"
 
 METHODS = ("GET", "PATCH", "DELETE", "POST", "PUT", "TRACE")
 """Those which some URL takes, and those of which each URL says itself that it does not."""
-
-INLINE_BODY = 8 * 1024
-"""Bodies up to this many bytes are read in the event loop, which takes a millisecond at most, whatever stands in them;
-larger ones in a worker thread."""
-
-FEW_BYTES = 64 * 1024
-"""Bytes of a body up to which a thread reads it in a few milliseconds."""
 
 MAX_BATCH_BYTES = 32 << 20
 """Bytes of answers to one request after which the calls that are left are not carried out: all of them are in memory
@@ -145,9 +147,10 @@ class REST:
             route("GET", self.answer, ROOT),
             *further,
         )
-        self._further: dict[str, tuple[str, ...]] = {}
-        for each in further:
-            self._further[each.path or ""] = (*self._further.get(each.path or "", ()), *each.methods)
+        self._further = {
+            path: tuple(method for each in further if each.path == path for method in each.methods)
+            for path in (each.path for each in further)
+        }
         self.gauges = (
             Gauge("consoles", "Consoles that are open", lambda: len(self.consoles) if self.consoles is not None else 0),
             Gauge("browser_sessions", "Open sessions of browsers", lambda: len(self.sessions)),
@@ -259,17 +262,15 @@ class REST:
         if exchange.headers.get(MARK) is None:
             raise Refusal(403, f"{MARK}: this header is missing; expected with every change, with any value")
         has_body = exchange.headers.get("Content-Length", "0").strip() != "0" or "Transfer-Encoding" in exchange.headers
-        media_type = exchange.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if not has_body:
             return None, 0
+        media_type = exchange.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if media_type != JSON_TYPE:
             raise Refusal(415, f"Content-Type {media_type[:60]}: is not served here; expected {JSON_TYPE}")
         body = await exchange.body()
         read = partial(parse_json, body, self._max_elements)
         try:
-            if len(body) <= INLINE_BODY:
-                return read(), len(body)
-            return await exchange.run(read, single=len(body) <= FEW_BYTES), len(body)
+            return await read_soonest(exchange, len(body), read), len(body)
         except Unreadable as exc:
             raise Refusal(400, str(exc)) from None
 
