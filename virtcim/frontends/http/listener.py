@@ -250,16 +250,9 @@ class Listener:
 
 async def _wait_for_bytes(connection: socket.socket) -> None:
     """Wait until there is something to read, or the client is gone."""
-    loop = asyncio.get_running_loop()
-    readable: asyncio.Future[None] = loop.create_future()
-
-    def note() -> None:
-        loop.remove_reader(connection)
-        if not readable.done():
-            readable.set_result(None)
-
-    loop.add_reader(connection, note)
+    loop, arrived = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(connection, arrived.set)
     try:
-        await readable
+        await arrived.wait()
     finally:
         loop.remove_reader(connection)
