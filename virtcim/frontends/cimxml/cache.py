@@ -149,11 +149,7 @@ class InstanceCache:
     def store(self, bucket: Bucket, identity: Hashable, entry: CachedInstance) -> None:
         """Keep a new entry with all that it has, if there is room.  It takes the place of another one."""
         with self._lock:
-            self._drop(bucket, identity)
-            size = entry.size
-            if self._has_room(size, entry.used):
-                bucket[identity] = entry
-                self.size += size
+            self._grow(bucket, identity, entry, 0)
 
     def store_body(self, bucket: Bucket, identity: Hashable, entry: CachedInstance, table: Table, body: Body) -> None:
         """Keep the INSTANCE that `table` wrote, if there is room.  What it shares is not counted."""
