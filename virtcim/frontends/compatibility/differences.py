@@ -348,8 +348,12 @@ def _is_second(view: View, instance: Instance, context: RequestContext) -> bool:
         if instance_id.count("/") < 2:
             return False
         guest = instance_id.removesuffix(f"/{instance.properties().get('ElementName')}")
-    name = f"{prefix}_ComputerSystem"
-    return view.find(name, {"CreationClassName": name, "Name": guest}, context) is None
+    return _find_guest(view, prefix, guest, context) is None
+
+
+def _find_guest(view: View, prefix: str, guest: str, context: RequestContext) -> Instance | None:
+    class_name = f"{prefix}_ComputerSystem"
+    return view.find(class_name, {"CreationClassName": class_name, "Name": guest}, context)
 
 
 class _OwnSettings(ShownAssociation):
@@ -488,9 +492,8 @@ def _last_snapshot(parameter: str) -> Callable[[View, Parameters, RequestContext
         path = given.get(parameter)
         if not isinstance(path, InstancePath):
             return given
-        name = f"{prefix_of(path.class_name)}_ComputerSystem"
         guest = str(_key(path, "InstanceID")).partition(":")[2]
-        system = view.find(name, {"CreationClassName": name, "Name": guest}, context)
+        system = _find_guest(view, prefix_of(path.class_name), guest, context)
         if system is None or system.properties().get("EnabledState") == _SAVED:
             return given
         for association in view.true_associations("MostCurrentSnapshotInBranch", context):

@@ -47,9 +47,12 @@ it; clients wait for 30 at least."""
 
 
 _TRAVERSALS = (Associators, AssociatorNames, References, ReferenceNames)
-_OPENED_TRAVERSALS = (
-    *(OpenAssociatorInstances, OpenAssociatorInstancePaths),
-    *(OpenReferenceInstances, OpenReferenceInstancePaths),
+_ALL_TRAVERSALS = (
+    *_TRAVERSALS,
+    OpenAssociatorInstances,
+    OpenAssociatorInstancePaths,
+    OpenReferenceInstances,
+    OpenReferenceInstancePaths,
 )
 
 
@@ -82,7 +85,7 @@ class LibvirtCim(Translation):
         )
 
     def translate_request(self, request: Request) -> Request:
-        if isinstance(request, (*_TRAVERSALS, *_OPENED_TRAVERSALS)):
+        if isinstance(request, _ALL_TRAVERSALS):
             role = self._roles.get(_association(request.filter))
             is_open = not request.filter.role and not request.filter.result_role
             return replace(request, filter=replace(request.filter, role=role)) if role and is_open else request
