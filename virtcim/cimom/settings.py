@@ -24,8 +24,8 @@ class ServerSettings:
             without them are `host_name`, the full name of the host, the names in `listen`, addresses, and names
             without a dot.  Requests for others are refused: a page could have made its own name lead here.
         max_body: bytes of a request body; the largest sensible request, DefineSystem of a big guest, has 100 KiB.
-        max_elements: XML elements in a request, and half the attributes, or values in JSON: bounds the memory of what
-            is parsed, and the time to free it, for which everybody waits.
+        max_elements: XML elements in a request, which may have twice as many attributes, or values in JSON: bounds the
+            memory of what is parsed, and the time to free it, for which everybody waits.
         max_header: bytes of one header line; CIMObject holds a whole object path.
         max_in_flight: bytes of requests that are read and answers that are sent, all together; what does not fit is
             answered by 503.  The largest answers known, 30 000 instances at once, have 75 MB.

@@ -254,7 +254,7 @@ def parse(body: bytes, max_elements: int) -> etree._Element:
 
     Parameters:
         body: the text, UTF-8.
-        max_elements: that are read, and half the attributes.
+        max_elements: that are read; twice as many attributes are.
 
     Returns:
         the root.
