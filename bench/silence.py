@@ -13,7 +13,6 @@ import http.client
 import multiprocessing
 import socket
 import sqlite3
-import ssl
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +24,7 @@ from pathlib import Path
 from bench.measure import BareServer
 from bench.node import guest_name, test_node
 from tests.bed import RawClient, Server
-from tests.bed.server import class_parameter, instance_name, parameter, simple_request, text
+from tests.bed.server import class_parameter, client_hello, instance_name, parameter, simple_request, text
 
 #: Seconds between two questions.
 INTERVAL = 0.01
@@ -322,12 +321,7 @@ def connections_that_end(server: Server, silences: list[Silence]) -> None:
 
 def handshakes(server: Server, silences: list[Silence]) -> None:
     """TLS handshakes, hundreds of them begun at one time."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    with contextlib.suppress(ssl.SSLWantReadError):
-        context.wrap_bio(incoming, outgoing).do_handshake()
-    hello = outgoing.read()
+    hello = client_hello()
 
     def begin(_: RawClient) -> None:
         with contextlib.ExitStack() as connections, contextlib.suppress(ConnectionError):

@@ -11,13 +11,14 @@ import secrets
 import shutil
 import signal
 import sqlite3
+import ssl
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -296,6 +297,16 @@ class Server:
         if done.returncode != 0 or report.lstrip().startswith("*"):
             raise WbemcliError(report.strip())
         return [line for line in done.stdout.splitlines() if line]
+
+
+def client_hello() -> bytes:
+    """What a client of TLS begins a handshake with."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    with suppress(ssl.SSLWantReadError):
+        context.wrap_bio(incoming, outgoing).do_handshake()
+    return outgoing.read()
 
 
 def instance_name(class_name: str, keys: Mapping[str, str]) -> str:

@@ -23,6 +23,7 @@ import pywbem
 from cryptography import x509
 
 from tests.bed import wait_until
+from tests.bed.server import client_hello
 from tests.cimom.authority import Authority
 from tests.cimom.harness import RawClient, RunningServer, extrinsic, intrinsic, system, value
 from tests.cimom.toy import Toy
@@ -424,7 +425,7 @@ def test_few_handshakes_are_begun_in_one_turn(
 ) -> None:
     """However many clients have come at one time: each takes a signature of the server's key."""
     server = secure()
-    hello, steps = _hello(), Counter[int]()
+    hello, steps = client_hello(), Counter[int]()
     turn, ended, may_go_on = 0, False, threading.Event()
     handshake = ssl.SSLObject.do_handshake
 
@@ -453,16 +454,6 @@ def test_few_handshakes_are_begun_in_one_turn(
         ended = True
     # Each is looked at when it is begun, and then for what has come of it.
     assert max(steps.values()) <= 3 * HANDSHAKES_AT_ONCE
-
-
-def _hello() -> bytes:
-    """What a client begins a handshake with."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    with contextlib.suppress(ssl.SSLWantReadError):
-        context.wrap_bio(incoming, outgoing).do_handshake()
-    return outgoing.read()
 
 
 def test_handshakes_that_are_none_do_not_fill_the_log(

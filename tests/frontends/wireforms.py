@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
-from tests.cimom.harness import array, class_name, element, extrinsic, instance_name, intrinsic, value
+from tests.cimom.harness import array, class_name, element, extrinsic, instance_name, intrinsic, namespace_path, value
 
 __all__ = ["WIRE_FORMS", "WireForm"]
 
@@ -96,7 +96,7 @@ def by_instance(prefix: str, guest: str) -> str:
         "ManagedElement": guest_name(prefix, guest),
         "SettingData": instance_name(f"{prefix}_VirtualSystemSettingData", InstanceID=f"{prefix}:{guest}"),
     }
-    space = element("LOCALNAMESPACEPATH", *(element("NAMESPACE", NAME=part) for part in NAMESPACE.split("/")))
+    space = namespace_path(NAMESPACE)
     bindings = (
         element("KEYBINDING", element("VALUE.REFERENCE", element("LOCALINSTANCEPATH", space, end)), NAME=name)
         for name, end in ends.items()

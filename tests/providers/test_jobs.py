@@ -18,6 +18,7 @@ from typing import Any
 import libvirt
 import pytest
 
+from tests.bed import wait_until
 from tests.dump.recorded_libvirt import failure
 from tests.providers.outcome import Outcome, outcome
 from tests.providers.recorded import CONTEXT, Served, domain_xml, hypervisor, platform
@@ -145,8 +146,13 @@ def test_who_waits_for_a_job_gets_what_its_work_gives_back(settings: JobSettings
     site = Site(settings)
 
     def run(result: Any) -> MethodResult:
-        task = Task(result)
-        threading.Timer(0.2, task.may_end.set).start()
+        task, before = Task(result), len(site.instances("KVM_ConcreteJob"))
+
+        def end_when_it_is_a_job() -> None:
+            wait_until(lambda: len(site.instances("KVM_ConcreteJob")) > before, interval=0.005)
+            task.may_end.set()
+
+        threading.Thread(target=end_when_it_is_a_job).start()
         return site.run(task, patience=patience)
 
     assert run(MethodResult(0, {"Pool": POOL})) == MethodResult(0, {"Pool": POOL})

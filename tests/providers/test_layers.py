@@ -14,6 +14,7 @@ import pytest
 from tests.providers.recorded import DOMAINS, Served, domain_xml, hypervisor, platform, served
 from virtcim.libhelper.documents.domain import Controller, Disk
 from virtcim.libhelper.states import DomainState
+from virtcim.libhelper.xml import mapping
 from virtcim.providers.base import Element
 from virtcim.providers.interface import LayeredProperties
 from virtcim.providers.kinds import KINDS
@@ -30,6 +31,7 @@ MOST_AGAIN = 2 / 3
 @pytest.fixture(autouse=True)
 def first_instances(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is known yet of what resources have alike: what a process has seen before tells sorts in other ways."""
+    monkeypatch.setattr(mapping, "_layouts", {})
     for kind in KINDS:
         monkeypatch.setattr(kind.setting.table, "_layers", None)
 

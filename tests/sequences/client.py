@@ -72,18 +72,12 @@ class Client:
 
     def everything(self) -> list[Any]:
         """All instances that are no associations, as JSON."""
-        return list(self._rest().get(f"{PREFIX}/classes/CIM_ManagedElement/instances")["instances"])
-
-    def names(self, path: str) -> set[str]:
-        """The model paths of what an answer of the REST front end names."""
-        return {str(each["path"]) for each in self._rest().get(f"{PREFIX}/{path}")["instances"]}
+        address = "/api/namespaces/root%2Fvirt/classes/CIM_ManagedElement/instances"
+        return list(self._rest().get(address)["instances"])
 
     def _rest(self) -> RestClient:
         assert self._server.user is not None
         return RestClient(self._server.port, {"Authorization": basic(self._server.user, self._server.password)})
-
-
-PREFIX = "/api/namespaces/root%2Fvirt"
 
 
 def setting(kind: str, **properties: Any) -> pywbem.CIMInstance:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -76,10 +76,10 @@ class Pool:
 class Facts:
     """All that libvirt has."""
 
-    guests: Mapping[str, Guest] = field(default_factory=dict)
-    pools: Mapping[str, Pool] = field(default_factory=dict)
-    networks: Mapping[str, bool] = field(default_factory=dict)
-    filters: frozenset[str] = frozenset()
+    guests: Mapping[str, Guest]
+    pools: Mapping[str, Pool]
+    networks: Mapping[str, bool]
+    filters: frozenset[str]
 
 
 @contextlib.contextmanager

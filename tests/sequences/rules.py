@@ -47,13 +47,11 @@ class Step:
         what: it is, in words.
         act: does it.
         holds: what is wrong of what libvirt has after it was done; "" where nothing is.
-        guest: whom it concerns.
     """
 
     what: str
     act: Callable[[], Answer]
     holds: Callable[[Facts], str] = lambda _: ""
-    guest: str = ""
 
 
 @dataclass
@@ -140,7 +138,7 @@ def define(world: World) -> Step | None:
             return wrong(guest.running, "")
         return wrong(guest.find("devices/disk/source/@file"), [image])
 
-    return Step(what, lambda: world.client.call(MANAGEMENT, "DefineSystem", **given), holds, name)
+    return Step(what, lambda: world.client.call(MANAGEMENT, "DefineSystem", **given), holds)
 
 
 def destroy(world: World) -> Step | None:
@@ -152,7 +150,7 @@ def destroy(world: World) -> Step | None:
     def act() -> Answer:
         return world.client.call(MANAGEMENT, "DestroySystem", AffectedSystem=system(name))
 
-    return Step(f"destroy {name}", act, lambda facts: "it is there" if name in facts.guests else "", name)
+    return Step(f"destroy {name}", act, lambda facts: "it is there" if name in facts.guests else "")
 
 
 def rename(world: World) -> Step | None:
@@ -171,7 +169,7 @@ def rename(world: World) -> Step | None:
             return f"there are {sorted(facts.guests)}"
         return wrong(facts.guests[new].uuid, before.uuid)
 
-    return Step(f"rename {name} to {new}", act, holds, name)
+    return Step(f"rename {name} to {new}", act, holds)
 
 
 def autostart(world: World) -> Step | None:
@@ -184,7 +182,7 @@ def autostart(world: World) -> Step | None:
         wish = system_setting(InstanceID=f"KVM:{name}", AutoStart=pywbem.Uint16(int(wanted)))
         return world.client.call(MANAGEMENT, "ModifySystemSettings", SystemSettings=wish)
 
-    return Step(f"autostart {name} {wanted}", act, lambda facts: wrong(facts.guests[name].autostart, wanted), name)
+    return Step(f"autostart {name} {wanted}", act, lambda facts: wrong(facts.guests[name].autostart, wanted))
 
 
 def elements(xml: str) -> list[Element]:
@@ -244,7 +242,7 @@ def modify(world: World) -> Step | None:
         after = facts.guests[name]
         return said(after.running, "in force") if is_running else said(after.defined, "defined")
 
-    return Step(f"modify {element.class_name} {instance_id} {property_name}={asked!r}", act, holds, name)
+    return Step(f"modify {element.class_name} {instance_id} {property_name}={asked!r}", act, holds)
 
 
 def add(world: World) -> Step | None:
@@ -287,7 +285,7 @@ def add(world: World) -> Step | None:
         where = after.find_running(path) if is_running else after.find(path)
         return "" if where else f"{path} is not there"
 
-    return Step(f"add {wish.classname} {dict(wish.items())} to {name} {part}", act, holds, name)
+    return Step(f"add {wish.classname} {dict(wish.items())} to {name} {part}", act, holds)
 
 
 def remove(world: World) -> Step | None:
@@ -314,7 +312,7 @@ def remove(world: World) -> Step | None:
             return wrong(found_in(now, "devices/memballoon/@model"), ["none"])
         return "" if len(elements(now)) < len(elements(xml)) else f"there are {len(elements(now))} settings as before"
 
-    return Step(f"remove {path['InstanceID']}", act, holds, name)
+    return Step(f"remove {path['InstanceID']}", act, holds)
 
 
 def switch(world: World) -> Step | None:
@@ -338,7 +336,7 @@ def switch(world: World) -> Step | None:
             return ""
         return wrong(enabled, expected)
 
-    return Step(f"request state {state} of {name}", act, holds, name)
+    return Step(f"request state {state} of {name}", act, holds)
 
 
 def snapshot(world: World) -> Step | None:
@@ -367,7 +365,7 @@ def snapshot(world: World) -> Step | None:
             return wrong(after.enabled, OFFLINE)
         return wrong(after.parents, {**guest.parents, new: guest.current}) or wrong(after.current, new)
 
-    return Step(f"snapshot {kind} {new} of {name} {dict(wishes.items())}", act, holds, name)
+    return Step(f"snapshot {kind} {new} of {name} {dict(wishes.items())}", act, holds)
 
 
 def apply(world: World) -> Step | None:
@@ -392,9 +390,7 @@ def apply(world: World) -> Step | None:
             or ("" if state is None else wrong(after.enabled, state))
         )
 
-    return Step(
-        f"{method} {name}/{which} {state or ''}", lambda: world.client.call(SNAPSHOTS, method, **given), holds, name
-    )
+    return Step(f"{method} {name}/{which} {state or ''}", lambda: world.client.call(SNAPSHOTS, method, **given), holds)
 
 
 def drop_snapshot(world: World) -> Step | None:
@@ -415,7 +411,7 @@ def drop_snapshot(world: World) -> Step | None:
         lost = guest.parents.keys() - after.parents.keys() - {which}
         return f"others are gone: {lost}" if method == "DestroySnapshot" and lost else ""
 
-    return Step(f"{method} {name}/{which}", act, holds, name)
+    return Step(f"{method} {name}/{which}", act, holds)
 
 
 def checkpoint(world: World) -> Step | None:
@@ -430,7 +426,6 @@ def checkpoint(world: World) -> Step | None:
             f"destroy checkpoint {name}/{which}",
             lambda: world.client.call(BACKUPS, "DestroyCheckpoint", AffectedCheckpoint=path),
             lambda facts: wrong(facts.guests[name].checkpoints, guest.checkpoints - {which}),
-            name,
         )
     new = world.new_name("c")
     wishes = pywbem.CIMInstance("KVM_BackupSettingData", {"ElementName": new})
@@ -438,7 +433,6 @@ def checkpoint(world: World) -> Step | None:
         f"checkpoint {new} of {name}",
         lambda: world.client.call(BACKUPS, "CreateCheckpoint", AffectedSystem=system(name), CheckpointSettings=wishes),
         lambda facts: wrong(facts.guests[name].checkpoints, guest.checkpoints | {new}),
-        name,
     )
 
 
@@ -467,7 +461,6 @@ def back_up(world: World) -> Step | None:
         f"back up {name} into {pool} as {new} {dict(wishes.items())}",
         lambda: world.client.call(BACKUPS, "StartBackup", BackupSettings=wishes, **given),
         holds,
-        name,
     )
 
 
@@ -540,7 +533,7 @@ def volume(world: World) -> Step | None:
 
 
 def network(world: World) -> Step | None:
-    """CreateChildResourcePool, or DeleteResourcePool, of a network without a bridge's address."""
+    """DeleteResourcePool of a network."""
     name = world.dice.choice(NETWORKS)
     if name not in world.facts.networks:
         return None

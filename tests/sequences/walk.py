@@ -264,7 +264,7 @@ class Walk:
             return Step("restart libvirtd", self._done(self.daemon.restart))
 
         def kill_daemon(_: World) -> Step:
-            return Step("kill libvirtd", self._done(self.daemon_killed))
+            return Step("kill libvirtd", self._done(self.kill_daemon))
 
         def restart_server(_: World) -> Step:
             return Step("restart the server", self._done(self.restart_server))
@@ -282,7 +282,7 @@ class Walk:
 
         return done
 
-    def daemon_killed(self) -> None:
+    def kill_daemon(self) -> None:
         """End libvirtd by SIGKILL, and start it."""
         self.daemon.kill()
         self.daemon.start()
