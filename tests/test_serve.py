@@ -253,9 +253,10 @@ def test_two_servers_on_one_state_directory(serve: Callable[..., Server]) -> Non
 def test_interrupted_while_it_loads(tmp_path: Path, loading: str, ends: set[int]) -> None:
     """A Ctrl-C in the first second meets imports, which must not show a trace back; what answers clients is loaded
     when there are hypervisors to leave in order, which may be begun with by the time that the signal arrives."""
+    words = ["serve", "--listen", "127.0.0.1:0", "--state-dir", str(tmp_path)]
     process = subprocess.Popen(
         # Python writes a line for each module that it has loaded.
-        [sys.executable, "-X", "importtime", "-m", "virtcim.app.entry", "serve", "--state-dir", str(tmp_path)],
+        [sys.executable, "-X", "importtime", "-m", "virtcim.app.entry", *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
