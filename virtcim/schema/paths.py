@@ -14,7 +14,7 @@ from typing import Any
 from virtcim.immutable import immutable
 from virtcim.schema.values import format_datetime, parse_datetime
 
-__all__ = ["InstancePath", "format_key", "format_path", "parse_path", "same_path"]
+__all__ = ["InstancePath", "format_key", "format_path", "key_of", "parse_path", "same_path"]
 
 MAX_NESTING = 4
 """References in the keys of references."""
@@ -145,6 +145,12 @@ def _bare_value(text: str) -> bool | int | float:
     if _REAL.match(text):
         return float(text)
     raise ValueError("has faulty keys")
+
+
+def key_of(keys: Mapping[str, Any], name: str) -> Any:
+    """Give the value of a key, whose name is written in any case; None where it is not there."""
+    wanted = name.lower()
+    return next((value for key, value in keys.items() if key.lower() == wanted), None)
 
 
 def same_path(left: InstancePath, right: InstancePath, depth: int = 0) -> bool:

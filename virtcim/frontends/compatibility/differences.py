@@ -15,7 +15,6 @@ from virtcim.frontends.compatibility.templates import PoolTemplates, SystemTempl
 from virtcim.providers.interface import (
     Association,
     CIMError,
-    CIMScalar,
     CIMValue,
     Instance,
     InstancePath,
@@ -26,6 +25,7 @@ from virtcim.providers.interface import (
     Status,
 )
 from virtcim.schema.names import base_of, prefix_of
+from virtcim.schema.paths import key_of
 
 __all__ = ["DIFFERENCES", "KNOWN_SETTING_CLASSES", "OTHER_SETTING_CLASSES", "STARTED"]
 
@@ -49,10 +49,6 @@ def _refuse(status: Status, text: str) -> Refusal:
 
 def _fail(text: str) -> Refusal:
     return _refuse(Status.FAILED, text)
-
-
-def _key(path: InstancePath, name: str) -> CIMScalar | None:
-    return next((value for key, value in path.keys.items() if key.lower() == name.lower()), None)
 
 
 def _always(_view: View, _instance: Instance, _context: RequestContext) -> bool:
@@ -202,7 +198,7 @@ _POOLED = frozenset(f"{kind}ResourceAllocationSettingData" for kind in _KNOWN_SE
 
 def _no_pool(path: InstancePath) -> CIMError | None:
     is_pooled = base_of(path.class_name) in _POOLED
-    text = f"Unable to determine pool of `{_key(path, 'InstanceID')}'"
+    text = f"Unable to determine pool of `{key_of(path.keys, 'InstanceID')}'"
     return CIMError(Status.FAILED, text) if is_pooled else None
 
 
@@ -471,7 +467,7 @@ def _as_it_can_be_applied(view: View, given: Parameters, context: RequestContext
     system = given.get("AffectedSystem")
     if given.get("SnapshotType") != _MEMORY or not isinstance(system, InstancePath):
         return given
-    guest = _key(system, "Name")
+    guest = key_of(system.keys, "Name")
     if guest is None:
         return given
     name = f"{prefix_of(system.class_name)}_VirtualSystemSnapshotCapabilities"
@@ -492,7 +488,7 @@ def _last_snapshot(parameter: str) -> Callable[[View, Parameters, RequestContext
         path = given.get(parameter)
         if not isinstance(path, InstancePath):
             return given
-        guest = str(_key(path, "InstanceID")).partition(":")[2]
+        guest = str(key_of(path.keys, "InstanceID")).partition(":")[2]
         system = _find_guest(view, prefix_of(path.class_name), guest, context)
         if system is None or system.properties().get("EnabledState") == _SAVED:
             return given
@@ -572,7 +568,7 @@ def _has_sizes(view: View, result: MethodResult, context: RequestContext) -> boo
     if not isinstance(system, InstancePath):
         return True
     prefix = prefix_of(system.class_name)
-    keys = {"InstanceID": f"{prefix}:{_key(system, 'Name')}"}
+    keys = {"InstanceID": f"{prefix}:{key_of(system.keys, 'Name')}"}
     settings = view.find(f"{prefix}_VirtualSystemSettingData", keys, context)
     parts = (
         part.properties()

@@ -20,6 +20,7 @@ from virtcim.providers.nodes import NodeError, NodeSettings
 from virtcim.providers.nodes.registry import NodeRegistry
 from virtcim.providers.Virt_ManagedNode.Virt_ManagedNode import MANAGED_NODE, SETTABLE, ShownNode
 from virtcim.providers.Virt_RegisteredProfile import INTEROP
+from virtcim.schema.paths import key_of
 
 __all__ = ["ManagedNodeProvider"]
 
@@ -89,7 +90,7 @@ def _name(keys: Mapping[str, object]) -> str:
     Raises:
         CIMError: INVALID_PARAMETER where there is none.
     """
-    name = next((value for key, value in keys.items() if key.lower() == "name"), None)
+    name = key_of(keys, "Name")
     if not isinstance(name, str) or not name:
         raise CIMError(Status.INVALID_PARAMETER, f"{MANAGED_NODE} needs the key Name")
     return name

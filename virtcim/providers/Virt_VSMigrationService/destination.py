@@ -20,6 +20,7 @@ from virtcim.providers.base import class_of
 from virtcim.providers.interface import CIMError, InstancePath, Status
 from virtcim.providers.Virt_HostSystem import HostSystem, host_name
 from virtcim.providers.Virt_VSMigrationService.transport import Transport
+from virtcim.schema.paths import key_of
 
 if TYPE_CHECKING:
     from virtcim.libhelper.hypervisor import Hypervisor
@@ -105,7 +106,7 @@ def destination_at(guest: Guest, path: InstancePath) -> Destination:
 
 def _means_host(path: InstancePath, platform: Platform) -> bool:
     """Whether a reference can be to a host: it may be written with a superclass, and names the class among its keys."""
-    creation = next((each for key, each in path.keys.items() if key.lower() == "creationclassname"), None)
+    creation = key_of(path.keys, "CreationClassName")
     own = class_of(platform.prefix, HostSystem.base).lower()
     classes = {own, *(each.lower() for each in _SUPERCLASSES)}
     return path.class_name.lower() in classes and (creation is None or str(creation).lower() == own)

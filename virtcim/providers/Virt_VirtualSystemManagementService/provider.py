@@ -11,6 +11,7 @@ from virtcim.providers.Virt_VirtualSystemManagementService.methods import METHOD
 from virtcim.providers.Virt_VirtualSystemManagementService.Virt_VirtualSystemManagementService import (
     VirtualSystemManagementService,
 )
+from virtcim.schema.paths import key_of
 
 __all__ = ["VirtualSystemManagementServiceProvider"]
 
@@ -29,7 +30,7 @@ class VirtualSystemManagementServiceProvider(ElementProvider):
         services = list(VirtualSystemManagementService.all_of(self.site, platform))
         if not services:
             raise CIMError(Status.NOT_FOUND, "No such instance")
-        system = next((value for name, value in keys.items() if name.lower() == "systemname"), None)
+        system = key_of(keys, "SystemName")
         return next((found for found in services if found.keys()["SystemName"] == system), services[0])
 
     def target(self, class_name: str, keys: Keys | None) -> Element:

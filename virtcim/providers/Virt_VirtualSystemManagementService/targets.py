@@ -13,6 +13,7 @@ from virtcim.providers.guests import guest_named, split_identifier
 from virtcim.providers.interface import CIMError, CIMValue, InstancePath, Keys, Status
 from virtcim.providers.references import require_own
 from virtcim.schema.names import base_of, is_of_platform
+from virtcim.schema.paths import key_of
 
 if TYPE_CHECKING:
     from virtcim.libhelper.domains.change import DomainChange
@@ -147,7 +148,7 @@ def scope_of(target: Target, change: DomainChange) -> Scope:
 
 
 def _key(keys: Keys, name: str) -> str | None:
-    return text_of(next((value for given, value in keys.items() if given.lower() == name.lower()), None))
+    return text_of(key_of(keys, name))
 
 
 def text_of(value: CIMValue) -> str | None:

@@ -26,6 +26,7 @@ from virtcim.providers.states import EnabledState
 from virtcim.providers.Virt_ComputerSystem import system_of
 from virtcim.providers.Virt_VirtualSystemSnapshotService.settings import plan_of, wishes_of
 from virtcim.providers.Virt_VSSD import VirtualSystemSettingData, setting_of
+from virtcim.schema.paths import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -244,7 +245,7 @@ def _snapshot(service: SnapshotService, parameters: Parameters, name: str) -> Co
     path = parameters.get(name)
     if not isinstance(path, InstancePath):
         raise CIMError(Status.INVALID_PARAMETER, "Missing Snapshot")
-    instance_id = next((value for key, value in path.keys.items() if key.lower() == "instanceid"), None)
+    instance_id = key_of(path.keys, "InstanceID")
     if not isinstance(instance_id, str) or ":" not in instance_id:
         raise CIMError(Status.FAILED, "Invalid InstanceID in Snapshot")
     element = element_at(service.site, path)
