@@ -7,7 +7,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -458,6 +458,52 @@ def test_disks_are_measured(guests: Guests, libvirtd: Libvirtd, started: Callabl
     libvirtd.virsh("detach-disk", name, "vda", "--config")
     inventory.refresh(domain(inventory, name).uuid)
     assert inventory.wait_for(lambda now: domain(now, name).capacities == {}, PATIENCE)
+
+
+def test_of_a_disk_that_goes_no_other_size_is_told(
+    guests: Guests, libvirtd: Libvirtd, started: Callable[..., Hypervisor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is measured by what was known, when it has gone and nobody has said so yet."""
+    name = guests.boot_sector("going")
+    libvirtd.virsh("attach-disk", name, str(libvirtd.new_image()), "vdb", "--subdriver", "qcow2", "--config")
+    uuid = libvirtd.virsh("domuuid", name).strip()
+    sizes: Mapping[str, int | None] = {}
+    for active in (False, True):
+        if active:
+            libvirtd.virsh("start", name)
+        with closing(libvirtd.connect()) as connection:
+            sizes = disks.disk_capacities(connection, uuid, active, ["vda", "vdb", "vdc"]) or {}
+        assert sizes.keys() == {"vda", "vdb"}
+    inventory = started(libvirtd.uri(), interval=3600.0).inventory
+    assert inventory.wait_for(lambda now: domain(now, name).capacities == sizes, PATIENCE)
+    others = {"vda": (sizes["vda"] or 0) + 512}
+    monkeypatch.setattr(inventory_module, "disk_capacities", lambda *_given: others)
+    inventory.measure_disks([uuid])
+    wanted = {**others, "vdb": sizes["vdb"]}
+    assert inventory.wait_for(lambda now: domain(now, name).capacities == wanted, PATIENCE)
+
+
+def test_another_image_has_no_size_until_it_is_measured(
+    guests: Guests, libvirtd: Libvirtd, started: Callable[..., Hypervisor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another one is as large as says nothing of it."""
+    name = guests.boot_sector("exchanged")
+    inventory = started(libvirtd.uri(), interval=3600.0).inventory
+    assert inventory.wait_for(lambda now: "vda" in domain(now, name).capacities, PATIENCE)
+    known = domain(inventory, name)
+    monkeypatch.setattr(inventory, "measure_disks", lambda *_given: None)
+    libvirtd.virsh("start", name)
+    assert inventory.wait_for(state_is(name, DomainState.RUNNING), PATIENCE)
+    libvirtd.virsh("destroy", name)
+    assert inventory.wait_for(state_is(name, DomainState.SHUTOFF), PATIENCE)
+    assert domain(inventory, name).capacities == known.capacities
+    config = known.config
+    assert config is not None
+    (image,) = (disk.source_file for disk in config.devices if isinstance(disk, Disk))
+    libvirtd.define(libvirtd.virsh("dumpxml", name).replace(str(image), str(libvirtd.new_image())))
+    inventory.refresh(known.uuid)
+    assert inventory.wait_for(lambda now: domain(now, name).defined_document is not known.defined_document, PATIENCE)
+    assert domain(inventory, name).capacities == {}
 
 
 @pytest.mark.parametrize("has_files", [False, True])

@@ -48,7 +48,7 @@ def images_of(disks: Iterable[Disk]) -> Images | None:
 
 def disk_capacities(
     connection: libvirt.virConnect, uuid: str, active: bool, targets: Iterable[str]
-) -> Mapping[str, int] | None:
+) -> Mapping[str, int | None] | None:
     """The sizes of a domain's disks, as the guest sees them.
 
     Parameters:
@@ -57,8 +57,8 @@ def disk_capacities(
         targets: names of the disks' targets (`vda`).
 
     Returns:
-        bytes by target; a disk that libvirt cannot measure is left out.  None when the emulator is busy, and of a
-        domain that has gone.
+        bytes by target, None for a disk that libvirt cannot measure; one that the domain does not have, as it may have
+        gone since its XML was read, is left out.  None when the emulator is busy, and of a domain that has gone.
 
     Raises:
         libvirt.libvirtError: the domain cannot be looked up.
@@ -71,18 +71,20 @@ def disk_capacities(
             return _running(connection, domain, frozenset(targets))
         except libvirt.libvirtError:
             pass  # a driver without block statistics may still tell the size of each disk
-    sizes = {}
+    sizes: dict[str, int | None] = {}
     for target in targets:
         try:
-            sizes[target] = int(domain.blockInfo(target)[0])
-        except libvirt.libvirtError:
-            continue
-    return {target: size for target, size in sizes.items() if size > 0}
+            sizes[target] = int(domain.blockInfo(target)[0]) or None
+        except libvirt.libvirtError as error:
+            # Of a disk that it does not know, or that has no medium, libvirt says that its name is no valid argument.
+            if error.get_error_code() != libvirt.VIR_ERR_INVALID_ARG:
+                sizes[target] = None
+    return sizes
 
 
 def _running(
     connection: libvirt.virConnect, domain: libvirt.virDomain, targets: frozenset[str]
-) -> Mapping[str, int] | None:
+) -> Mapping[str, int | None] | None:
     flags = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT | libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ENFORCE_STATS
     # Of a guest that has gone there are none.
     values = next(
@@ -90,10 +92,10 @@ def _running(
     )
     if "block.count" not in values:
         return None
-    sizes = {}
+    sizes: dict[str, int | None] = {}
     for number in range(values["block.count"]):
         target, size = values.get(f"block.{number}.name"), values.get(f"block.{number}.capacity")
-        if target in targets and size:
-            sizes[target] = int(size)
+        if target in targets:
+            sizes[str(target)] = int(size) if size else None
     # libvirt counts and names the disks of a guest whose emulator is busy, too.
-    return sizes or None if targets else sizes
+    return sizes if any(sizes.values()) or not targets else None

@@ -17,7 +17,7 @@ import threading
 import time
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -455,12 +455,20 @@ class Inventory:
         if kind is DOMAIN:
             extra["relocating"] = relocating
             extra["state_changed"] = _state_changed(cast("Domain | None", old), facts, state_event, events, observed)
+        documents = (None, None) if old is None else (old.live_document, old.defined_document)
+        has_other_disks = kind is DOMAIN and any(map(_changes_disks, documents, (live, defined)))
+        is_measured = has_other_disks and isinstance(old, Domain) and old.capacities
+        replaced = _replaced_images(documents, (live, defined)) if is_measured else frozenset()
         with self._changed:
             if generation != self._generation():
                 return
             present = table.by_key.get(key)
             if isinstance(present, Domain):
-                extra["capacities"] = present.capacities
+                extra["capacities"] = (
+                    {target: size for target, size in present.capacities.items() if target not in replaced}
+                    if replaced
+                    else present.capacities
+                )
             new = kind.record(
                 uri=self._uri,
                 contact=True,
@@ -480,8 +488,7 @@ class Inventory:
             # Those of all domains that are there at first are compacted with the measuring of their disks.
             new.compact()
         self._list_parts(kind, key)
-        documents = (None, None) if old is None else (old.live_document, old.defined_document)
-        if kind is DOMAIN and self.host.contact and any(map(_changes_disks, documents, (live, defined))):
+        if has_other_disks and self.host.contact:
             self.measure_disks([key], _ANSWERS_FIRST)
 
     def measure_disks(self, domains: Iterable[str], delay: float = 0.0) -> None:
@@ -539,9 +546,12 @@ class Inventory:
             self._images.pop(uuid, None)
             if images is not None:
                 self._images[uuid] = images
-            if old.capacities == measured:
+            # Of a disk that went since the XML was read, nothing is told but that it has gone.
+            kept = {target: old.capacities.get(target) for target in targets if target not in measured}
+            capacities = {target: size for target, size in {**measured, **kept}.items() if size is not None}
+            if old.capacities == capacities:
                 return
-            self._replace(DOMAIN, old, replace(old, capacities=measured, revision=next(_revisions)))
+            self._replace(DOMAIN, old, replace(old, capacities=capacities, revision=next(_revisions)))
         self._tell()
 
     def _list_parts(self, kind: Kind, owner: str) -> None:
@@ -747,6 +757,25 @@ def _changes_disks(old: Document[Any] | None, new: Document[Any] | None) -> bool
     if old is new:
         return False
     return old is None or new is None or _disks_in(old.text) != _disks_in(new.text)
+
+
+def _replaced_images(
+    before: tuple[Document[Any] | None, ...], after: tuple[Document[Any] | None, ...]
+) -> frozenset[str]:
+    """The targets of the disks of a domain that have another image than before, or that have gone.
+
+    Parameters:
+        before, after: what describes it as it runs, and what it starts from next.
+    """
+    images, now = _images_in(before), _images_in(after)
+    return frozenset(target for target, image in images.items() if now.get(target) != image)
+
+
+def _images_in(documents: tuple[Document[Any] | None, ...]) -> Mapping[str, tuple[str | None, ...]]:
+    """What the disks of a domain have behind them now, by target."""
+    config = next((config for each in documents if each and (config := each.parsed())), None)
+    disks = [] if config is None else _measured_disks(config)
+    return {disk.target_dev: (disk.source_file, disk.source_dev, disk.driver_type) for disk in disks if disk.target_dev}
 
 
 def _disks_in(text: str) -> str:
