@@ -21,6 +21,9 @@ from tests.indications.story import EVERYTHING, Moment, Story, created, deleted,
 
 STARTING = 10
 
+#: libvirt says so between QEMU's word and its end, to who looks then.
+GOING = Moment(enabled=SHUTTING_DOWN)
+
 #: The classes of all that belongs to a guest.
 BASES = (
     "KVM_ComputerSystem", "CIM_LogicalDevice", "CIM_SettingData", "KVM_EnabledLogicalElementCapabilities",
@@ -58,7 +61,7 @@ BEGUN = [*modified(*CURRENT, *SETTINGS, CAPABILITIES[1]), *OPENED, *modified(TEX
 ENDED = [*modified(*CURRENT, *SETTINGS, CAPABILITIES[1]), *CLOSED, *modified(TEXT)]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def served(libvirtd: Libvirtd) -> Iterator[tuple[Server, Listener]]:
     libvirtd.remove_domains()
     with (
@@ -133,11 +136,11 @@ def test_the_life_of_a_guest_by_virsh(served: tuple[Server, Listener], libvirtd:
     virsh("desc", name, "--title", "Other", "--live")
     story.expect("the same title now", Moment(_mixed("VSSD", deleted(*next_start(*RESOURCES))), system=True))
     virsh("managedsave", name)
-    story.expect("save", Moment(modified(*CURRENT), QUIESCE), Moment(ENDED, OFFLINE))
+    story.expect("save", Moment(modified(*CURRENT), QUIESCE), GOING, Moment(ENDED, OFFLINE))
     virsh("start", name)
     story.expect("restore", Moment(enabled=STARTING), Moment(BEGUN, QUIESCE), Moment(modified(*CURRENT), ENABLED))
     virsh("shutdown", name)
-    story.expect("shut down", Moment(enabled=SHUTTING_DOWN), Moment(ENDED, DISABLED))
+    story.expect("shut down", GOING, Moment(ENDED, DISABLED))
     virsh("autostart", name)
     story.expect("autostart", Moment(modified("VSSD"), system=True))
     virsh("setvcpus", name, "2", "--config")
@@ -147,7 +150,7 @@ def test_the_life_of_a_guest_by_virsh(served: tuple[Server, Listener], libvirtd:
     virsh("start", name)
     story.expect("start again", Moment(enabled=STARTING), Moment(BEGUN, ENABLED))
     virsh("destroy", name)
-    story.expect("destroy", Moment(ENDED, DISABLED))
+    story.expect("destroy", GOING, Moment(ENDED, DISABLED))
     virsh("start", name)
     story.expect("start once more", Moment(enabled=STARTING), Moment(BEGUN, ENABLED))
     os.kill(emulator_of(libvirtd, name), signal.SIGKILL)
@@ -207,9 +210,9 @@ def test_the_life_of_a_guest_by_cim(served: tuple[Server, Listener], libvirtd: L
         changed = modified(*devices, *settings, CAPABILITIES[1])
         text = modified(*(each for each in whole if each == TEXT))
         begun, ended = [*changed, *OPENED, *text], [*changed, *CLOSED, *text]
-        kept = {"start": Moment(enabled=STARTING), "end": Moment(enabled=SHUTTING_DOWN)}
+        starting = Moment(enabled=STARTING)
         request(2)
-        story.expect("start", kept["start"], Moment(begun, ENABLED), Moment(requested=2))
+        story.expect("start", starting, Moment(begun, ENABLED), Moment(requested=2))
         request(9)
         story.expect("pause", Moment(modified(*devices), QUIESCE), Moment(requested=9))
         request(2)
@@ -234,14 +237,13 @@ def test_the_life_of_a_guest_by_cim(served: tuple[Server, Listener], libvirtd: L
             Moment([*deleted(new[0]), *deleted(between[0]), *deleted(new[1], *between[1:])]),
         )
         request(6)
-        story.expect("save", Moment(modified(*devices), QUIESCE), Moment(ended, OFFLINE), Moment(requested=6))
+        story.expect("save", Moment(modified(*devices), QUIESCE), GOING, Moment(ended, OFFLINE), Moment(requested=6))
         libvirtd.virsh("managedsave-remove", name)
         story.expect("forget what was saved", Moment(modified(*devices), DISABLED))
         request(2)
-        story.expect("start again", kept["start"], Moment(begun, ENABLED), Moment(requested=2))
+        story.expect("start again", starting, Moment(begun, ENABLED), Moment(requested=2))
         request(3)
-        going = Moment(enabled=SHUTTING_DOWN)  # libvirt says so between QEMU's word and its end, to who looks then
-        story.expect("destroy", going, Moment(ended, DISABLED), Moment(requested=3))
+        story.expect("destroy", GOING, Moment(ended, DISABLED), Moment(requested=3))
         changed = pywbem.CIMInstance(
             "KVM_VirtualSystemSettingData",
             {"InstanceID": f"KVM:{name}", "Notes": ["Other"], "AutoStart": pywbem.Uint16(1)},
