@@ -49,6 +49,10 @@ NEEDS = {
 """What a test needs that has a fixture; files and tests that start daemons of their own are marked where they stand."""
 
 
+HAS_FAILED = pytest.StashKey[bool]()
+"""Whether a test failed that is being tried."""
+
+
 LONGEST_NAME = 48
 """Characters of a text that names a case: a checksum has more."""
 
@@ -73,11 +77,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Escape what UTF-8 does not have in captured output: a worker that runs beside others could not hand it over."""
     report = yield
     report.sections = [(title, text.encode(errors="backslashreplace").decode()) for title, text in report.sections]
+    item.stash[HAS_FAILED] = item.stash.get(HAS_FAILED, False) or report.failed
     return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Give what is tried once more daemons and servers of its own: those of the first try have what that left."""
+    has_failed = item.stash.get(HAS_FAILED, False)
+    item.stash[HAS_FAILED] = False
+    if has_failed and item.config.getoption("reruns", None):
+        item.session._setupstate.teardown_exact(None)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

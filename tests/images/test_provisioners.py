@@ -125,6 +125,7 @@ def test_a_plugin_is_found_and_given_the_guest(tmp_path: Path, monkeypatch: pyte
     install(tmp_path, "noting", "noting_provisioner:Noting")
     install(tmp_path, "gone", "noting_provisioner:Gone")
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "noting_provisioner", raising=False)
     found = find_provisioner(Template("a", provisioner="noting"), SETTINGS)
     assert found is not None
     found.prepare(GUEST)

@@ -60,6 +60,7 @@ def test_watch_prints_what_changes(server: Server) -> None:
 
 def test_watch_takes_a_query_and_prints_json(server: Server) -> None:
     query = "SELECT * FROM CIM_InstModification WHERE SourceInstance ISA CIM_ComputerSystem"
+    request_state(server, "test", 9, GUEST)
     watching = run(server, "watch", query, "--count", "1", "--json")
     assert watching.stderr is not None
     assert "watching" in watching.stderr.readline()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import random
+import uuid
 from typing import Any
 
 import pytest
@@ -281,7 +282,8 @@ def test_a_guest_that_runs_as_it_is_defined_is_not_compared_element_by_element(m
 
     monkeypatch.setattr(guest, "is_as_defined", note)
     host = hypervisor()
-    for name, defined in (("same", domain_xml("same")), ("other", domain_xml("other", rest="<title>other</title>"))):
+    title = uuid.uuid4()  # what was compared once is known for as long as the process goes on
+    for name, defined in (("same", domain_xml("same")), ("other", domain_xml("other", rest=f"<title>{title}</title>"))):
         running = domain_xml(name).replace("<domain type='kvm'", "<domain type='kvm' id='7'", 1)
         host.put(running, active=True, defined_document=Document(defined, DomainConfig.parse))
     site = Served([(platform("KVM"), host)])
