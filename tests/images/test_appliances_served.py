@@ -63,6 +63,15 @@ class Place:
         job = client.GetInstance(out["Job"])
         return job["JobState"], job["JobOutParameters"] or job["ErrorDescription"]
 
+    def status_of_failure(self, method: str, **parameters: Any) -> int:
+        """Call a method of the catalogue that fails in its job; give the status of the error."""
+        client = self.client()
+        (catalog,) = client.EnumerateInstanceNames("Virt_ApplianceCatalog")
+        _, out = client.InvokeMethod(method, catalog, **parameters)
+        wait_until(lambda: client.GetInstance(out["Job"])["JobState"] > COMPLETED, 120)
+        _, told = client.InvokeMethod("GetError", out["Job"])
+        return int(told["Error"]["CIMStatusCode"])
+
     def reference(self) -> pywbem.CIMInstanceName:
         """The storage pool."""
         return pywbem.CIMInstanceName("KVM_DiskPool", {"InstanceID": f"DiskPool/{POOL}"}, namespace="root/virt")
@@ -152,6 +161,10 @@ def test_an_appliance_is_imported_and_exported_by_jobs(place: Place) -> None:
     state, text = place.call("ExportSystem", System=system, Target="copy.ova")
     assert state == 10
     assert "is there already" in text
+    status = place.status_of_failure("ExportSystem", System=system, Target="copy.ova")
+    assert status == pywbem.CIM_ERR_ALREADY_EXISTS
+    again = {"Source": "own/shop", "Pool": place.reference(), "SystemName": "made", "Networks": ["LAN=user"]}
+    assert place.status_of_failure("ImportAppliance", **again) == pywbem.CIM_ERR_ALREADY_EXISTS
 
 
 def test_the_command_line_imports_and_exports(place: Place) -> None:
@@ -343,5 +356,5 @@ def test_files_elsewhere_are_not_opened(place: Place, source: str) -> None:
         told = place.call("ReadAppliance", Source=source)[0]
     except pywbem.CIMError as error:
         told = error.status_code
-    assert told in (10, pywbem.CIM_ERR_INVALID_PARAMETER)
+    assert told in (10, pywbem.CIM_ERR_INVALID_PARAMETER, pywbem.CIM_ERR_NOT_FOUND)
     assert place.server.errors.count("Traceback") == before

@@ -21,6 +21,7 @@ from virtcim.images.appliances.errors import ApplianceError
 from virtcim.images.appliances.images import check_image
 from virtcim.images.download import DownloadError, checksum_in, download, fetch_text
 from virtcim.images.records import Records
+from virtcim.images.refusals import MissingError
 from virtcim.images.settings import ImageSettings
 from virtcim.images.templates import ImageSource
 from virtcim.images.turns import Turns
@@ -32,6 +33,7 @@ __all__ = [
     "ImageError",
     "ImageStore",
     "Incoming",
+    "MissingImageError",
     "StoredImage",
 ]
 
@@ -49,6 +51,10 @@ QEMU_WORDS = {"vhd": "vpc", "iso": "raw"}
 
 class ImageError(Exception):
     """An image cannot be fetched, kept or removed; the text says why."""
+
+
+class MissingImageError(ImageError, MissingError):
+    """There is no such image, or none was begun under that name."""
 
 
 @immutable
@@ -153,7 +159,8 @@ class ImageStore:
             offset: the byte that it begins at: the end of what is there, or before it, where a piece is sent again.
 
         Raises:
-            ImageError: there is no such name, a piece is missing before it, or it makes the image too large.
+            MissingImageError: there is no such name.
+            ImageError: a piece is missing before it, or it makes the image too large.
         """
         path = self._incoming(name)
         if offset > path.stat().st_size:
@@ -178,7 +185,8 @@ class ImageStore:
             title: for people.
 
         Raises:
-            ImageError: there is no such name, or it is not what was meant.
+            MissingImageError: there is no such name.
+            ImageError: it is not what was meant.
         """
         path = self._incoming(name)
         found = _digest(path, "sha256", Work())
@@ -224,10 +232,10 @@ class ImageStore:
         """Keep an image no longer.
 
         Raises:
-            ImageError: it is not here.
+            MissingImageError: it is not here.
         """
         if not _SHA256.match(sha256) or self._records.get(sha256) is None:
-            raise ImageError(f"image {sha256[:12]}: is not here")
+            raise MissingImageError(f"image {sha256[:12]}: is not here")
         (self.directory / sha256).unlink(missing_ok=True)
         self._records.remove(sha256)
         self._tell()
@@ -290,7 +298,7 @@ class ImageStore:
     def _incoming(self, name: str) -> Path:
         path = self._made("incoming") / name
         if not _UPLOAD.match(name) or not path.is_file():
-            raise ImageError(f"image: {name[:32]!r} was not begun")
+            raise MissingImageError(f"image: {name[:32]!r} was not begun")
         return path
 
 

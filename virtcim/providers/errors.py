@@ -1,9 +1,10 @@
-"""libvirt's errors as CIM errors."""
+"""Errors of libvirt and of the stores as CIM errors."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from virtcim.images.refusals import FixedError, MissingError, TakenError
 from virtcim.providers.interface import CIMError, Status
 
 if TYPE_CHECKING:
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from virtcim.libhelper.hypervisor import Hypervisor
     from virtcim.libhelper.inventory.records import Domain
 
-__all__ = ["access_denied", "guest_denied", "guest_failure", "libvirt_failure"]
+__all__ = ["access_denied", "guest_denied", "guest_failure", "libvirt_failure", "store_failure"]
 
 
 def libvirt_failure(text: str, error: LibvirtError) -> CIMError:
@@ -26,6 +27,20 @@ def guest_failure(text: str, error: LibvirtError) -> CIMError:
     guest.
     """
     return _failure(text, error, error.is_guest_gone)
+
+
+def store_failure(error: Exception, otherwise: Status = Status.FAILED) -> CIMError:
+    """What a client is told when a store of images, templates or appliances refuses.
+
+    Parameters:
+        otherwise: the status of a refusal that is of no kind that all stores have.
+    """
+    kinds = {
+        MissingError: Status.NOT_FOUND,
+        TakenError: Status.ALREADY_EXISTS,
+        FixedError: Status.NOT_SUPPORTED,
+    }
+    return CIMError(next((kinds[kind] for kind in kinds if isinstance(error, kind)), otherwise), str(error))
 
 
 def _failure(text: str, error: LibvirtError, is_missing: bool) -> CIMError:

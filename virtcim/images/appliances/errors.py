@@ -1,12 +1,22 @@
 """What is wrong with an appliance.
 
-Layer rule: imports nothing of this project.
+Layer rule: imports `images.refusals`.
 """
 
 from __future__ import annotations
 
-__all__ = ["ApplianceError"]
+from virtcim.images.refusals import MissingError, TakenError
+
+__all__ = ["ApplianceError", "MissingGuestError", "TakenNameError"]
 
 
 class ApplianceError(ValueError):
     """An appliance that cannot be taken, or cannot be made; the text names what is wrong with it and where."""
+
+
+class MissingGuestError(ApplianceError, MissingError):
+    """The guest that an appliance is to be made of does not exist."""
+
+
+class TakenNameError(ApplianceError, TakenError):
+    """A guest or a file that is to be made has the name of one that is there already."""

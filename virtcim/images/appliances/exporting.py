@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from virtcim.images.appliances.archive import check_name
-from virtcim.images.appliances.errors import ApplianceError
+from virtcim.images.appliances.errors import ApplianceError, MissingGuestError, TakenNameError
 from virtcim.images.appliances.images import QCOW2, VMDK, ImageFile, check_image, convert, uri_of, virtual_size
 from virtcim.images.appliances.manifest import Digest, digest_of, write_manifest
 from virtcim.images.appliances.scratch import scratch_directory
@@ -80,7 +80,7 @@ def export_guest(guest: str, order: ExportOrder, hypervisor: Hypervisor, work: W
     """
     record = hypervisor.inventory.domain_by_uuid(guest) or hypervisor.inventory.domain(guest)
     if record is None:
-        raise ApplianceError(f"guest {guest!r}: does not exist")
+        raise MissingGuestError(f"guest {guest!r}: does not exist")
     if record.active or record.has_managed_save:
         raise ApplianceError(f"guest {record.name!r}: is not off; expected one that is stopped")
     config = DomainConfig.parse(hypervisor.domains.xml(record.uuid))
@@ -101,7 +101,7 @@ def check_order(order: ExportOrder) -> None:
         raise ApplianceError(f"target {order.target.name!r}: is no appliance; expected NAME.ova or NAME.ovf")
     check_name(order.target.name)
     if os.path.lexists(order.target):
-        raise ApplianceError(f"target {order.target.name!r}: is there already; expected a new one")
+        raise TakenNameError(f"target {order.target.name!r}: is there already; expected a new one")
 
 
 def export_system(config: DomainConfig, order: ExportOrder, disks: Disks, work: Work, scratch: Path) -> Exported:
@@ -264,7 +264,7 @@ class _Exporter:
         names = [*small, *(path.name for path in large)]
         there = [name for name in names if os.path.lexists(directory / name)]
         if there:
-            raise ApplianceError(f"file {there[0]!r}: is there already; expected a new one")
+            raise TakenNameError(f"file {there[0]!r}: is there already; expected a new one")
         made += [self._write(directory / path.name, path) for path in large]
         for name, data in reversed(small.items()):
             source = self._scratch / name

@@ -14,7 +14,7 @@ from xml.sax.saxutils import escape
 
 from virtcim.images.appliances.contents import Contents, whole_capacity, whole_sectors
 from virtcim.images.appliances.description import Appliance, Disk, System
-from virtcim.images.appliances.errors import ApplianceError
+from virtcim.images.appliances.errors import ApplianceError, TakenNameError
 from virtcim.images.appliances.images import QCOW2, RAW, check_parents, format_of
 from virtcim.images.appliances.machine import Drive, Machine, capacity_of, settle_machine
 from virtcim.images.appliances.package import Package
@@ -133,7 +133,7 @@ def plan_import(package: Package, order: ImportOrder, hypervisor: Hypervisor, *,
         if objection := DOMAIN.objection(guest.name):
             raise ApplianceError(objection)
         if makes_guests and hypervisor.inventory.domain(guest.name) is not None:
-            raise ApplianceError(f"guest {guest.name!r}: exists already; expected another name")
+            raise TakenNameError(f"guest {guest.name!r}: exists already; expected another name")
     for disk in _used_disks(appliance, guests):
         capacity_of(disk, properties)
         content = appliance.content_of(disk)

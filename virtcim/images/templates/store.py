@@ -9,6 +9,7 @@ from pathlib import Path
 
 from virtcim.images.records import Records
 from virtcim.images.templates import ANY_VERSION, Template, TemplateError, document_of, parse_template
+from virtcim.images.templates.errors import FixedTemplateError, MissingTemplateError, TakenTemplateError
 from virtcim.images.toml import read_text
 from virtcim.immutable import immutable
 
@@ -148,18 +149,19 @@ class TemplateStore:
         """Keep a new template, or a new version of one.
 
         Raises:
-            TemplateError: there is one of this id and version.
+            TakenTemplateError: there is one of this id and version.
         """
         with self._changing:
             if self.find(template.key) is not None:
-                raise TemplateError(f"template {template.key}: exists already")
+                raise TakenTemplateError(f"template {template.key}: exists already")
             self._keep(template, owner)
 
     def change(self, template: Template, owner: str) -> None:
         """Keep a template in place of the one of its id and version.
 
         Raises:
-            TemplateError: there is none, or it is of a file.
+            MissingTemplateError: there is none.
+            FixedTemplateError: it is of a file.
         """
         with self._changing:
             self._changeable(template.key)
@@ -169,7 +171,8 @@ class TemplateStore:
         """Keep a template no longer.
 
         Raises:
-            TemplateError: there is none, or it is of a file.
+            MissingTemplateError: there is none.
+            FixedTemplateError: it is of a file.
         """
         with self._changing:
             self._changeable(key)
@@ -185,9 +188,9 @@ class TemplateStore:
 
     def _changeable(self, key: str) -> None:
         if key in self._files:
-            raise TemplateError(f"template {key}: is of {self._files[key].origin}, and changed there only")
+            raise FixedTemplateError(f"template {key}: is of {self._files[key].origin}, and changed there only")
         if key not in self._made:
-            raise TemplateError(f"template {key}: does not exist")
+            raise MissingTemplateError(f"template {key}: does not exist")
 
     def _tell(self) -> None:
         self.revision += 1

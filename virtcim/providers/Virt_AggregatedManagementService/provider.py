@@ -34,6 +34,7 @@ from virtcim.providers.values import flag_of, number_of
 from virtcim.providers.Virt_AggregatedManagementService.drain import Drain
 from virtcim.providers.Virt_AggregatedManagementService.summary import Summaries, guests_of, refresh_figures
 from virtcim.providers.Virt_ComputerSystem import ComputerSystem, system_of
+from virtcim.providers.Virt_ManagedNode import node_of
 from virtcim.providers.Virt_NodeGroup import group_of
 from virtcim.providers.Virt_VirtualSystemManagementService import VirtualSystemManagementService, summaries
 
@@ -288,12 +289,7 @@ class AggregatedServiceProvider(ServerServiceProvider):
             raise CIMError(Status.INVALID_PARAMETER, "DrainNodes: expected either Node or Group")
         if group is not None:
             return [node for node in self._nodes.members(group_of(self._nodes, group)) if node.settings.enabled]
-        keys = path.keys if isinstance(path, InstancePath) else {}
-        name = str(next((value for key, value in keys.items() if key.lower() == "name"), ""))
-        node = self._nodes.node(name)
-        if node is None:
-            raise CIMError(Status.NOT_FOUND, f"node {name[:64]!r}: does not exist")
-        return [node]
+        return [node_of(self._nodes, path)]
 
     def _targets(self, parameters: Parameters, sources: Sequence[Node]) -> list[Node]:
         """The nodes that guests may go to: of the group that is named, else of those that the one node is in, else all

@@ -5,6 +5,7 @@ What reads and writes packages is loaded by the method that does: most servers n
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -15,11 +16,13 @@ from virtcim.images.appliances.catalogs import Catalogs, Entry, fetch_package
 from virtcim.images.appliances.errors import ApplianceError
 from virtcim.images.appliances.settings import ApplianceSettings
 from virtcim.images.settings import ImageSettings
+from virtcim.images.store import ImageError
+from virtcim.images.templates import TemplateError
 from virtcim.immutable import immutable
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.work import Work
 from virtcim.providers.base import Element
-from virtcim.providers.errors import libvirt_failure
+from virtcim.providers.errors import libvirt_failure, store_failure
 from virtcim.providers.guests import all_guests
 from virtcim.providers.interface import (
     Association,
@@ -235,8 +238,8 @@ class ApplianceCatalogProvider(ServerServiceProvider):
         def run_in_cim(work: Work) -> MethodResult:
             try:
                 return run(work)
-            except ApplianceError as error:
-                raise CIMError(Status.FAILED, str(error)) from error
+            except (ApplianceError, ImageError, TemplateError) as error:
+                raise store_failure(error) from error
             except LibvirtError as error:
                 raise libvirt_failure(f"{method} failed", error) from error
             except OSError as error:
@@ -278,7 +281,10 @@ class ApplianceCatalogProvider(ServerServiceProvider):
         except ApplianceError:
             if not source.lower().endswith((".ova", ".ovf")) and self._shelf.settings.directory is None:
                 raise CIMError(Status.NOT_FOUND, f"Source: {source[:160]!r} is in no catalogue") from None
-        return Entry(id=Path(source).name[:64], url=str(self._below(source)), sha256=checksum)
+        path = self._below(source)
+        if not os.path.exists(path):
+            raise CIMError(Status.NOT_FOUND, f"Source: {source[:160]!r} is not in the directory for appliances")
+        return Entry(id=path.name[:64], url=str(path), sha256=checksum)
 
     def _below(self, name: str) -> Path:
         """A file below the directory for appliances."""

@@ -109,7 +109,7 @@ def import_templates(
         the InstanceIDs of the templates, and what is left out, in words.
 
     Raises:
-        ApplianceError: it cannot be taken.
+        ApplianceError, ImageError, TemplateError: it cannot be taken.
         WorkCancelledError, OSError: see `store_appliance`.
     """
     made: list[Template] = []
@@ -125,12 +125,7 @@ def import_templates(
                 wanted.library.templates.remove(template.key)
             raise
 
-    try:
-        warnings = store_appliance(
-            package, wanted.order, hypervisor, platform, wanted.library.images, work, scratch, keep
-        )
-    except (ImageError, TemplateError) as error:
-        raise ApplianceError(str(error)) from error
+    warnings = store_appliance(package, wanted.order, hypervisor, platform, wanted.library.images, work, scratch, keep)
     return [f"{TEMPLATE_PREFIX}{each.key}" for each in made], warnings
 
 

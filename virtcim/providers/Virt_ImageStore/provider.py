@@ -11,7 +11,7 @@ from virtcim.images.store import ImageError
 from virtcim.images.templates import FORMATS, document_of, parse_template
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.work import Work
-from virtcim.providers.errors import libvirt_failure
+from virtcim.providers.errors import libvirt_failure, store_failure
 from virtcim.providers.interface import (
     CIMError,
     Keys,
@@ -72,7 +72,7 @@ class ImageStoreProvider(ServerServiceProvider):
         try:
             return super().invoke_method(class_name, keys, method, parameters, context)
         except ImageError as error:
-            raise CIMError(Status.FAILED, str(error)) from error
+            raise store_failure(error) from error
 
     def _begin(self, parameters: Parameters, context: RequestContext) -> MethodResult:
         """BeginImage."""
@@ -111,7 +111,7 @@ class ImageStoreProvider(ServerServiceProvider):
             try:
                 self._library.images.fetch(source, work, anew=True)
             except ImageError as error:
-                raise CIMError(Status.FAILED, str(error)) from error
+                raise store_failure(error) from error
             return MethodResult(0)
 
         local = self._nodes.local
@@ -165,7 +165,7 @@ class ImageStoreProvider(ServerServiceProvider):
                 with raise_in_cim():
                     made.run(work)
             except ImageError as error:
-                raise CIMError(Status.FAILED, str(error)) from error
+                raise store_failure(error) from error
             except LibvirtError as error:
                 raise libvirt_failure(f"Template of {guest.name}", error) from error
             except OSError as error:

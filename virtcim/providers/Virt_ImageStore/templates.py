@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from virtcim.images.library import Library
 from virtcim.images.templates import Template, TemplateError, parse_template
+from virtcim.providers.errors import store_failure
 from virtcim.providers.interface import (
     CIMError,
     InstancePath,
@@ -127,9 +128,7 @@ def raise_in_cim() -> Iterator[None]:
     try:
         yield
     except TemplateError as error:
-        text = str(error)
-        status = Status.ALREADY_EXISTS if text.endswith("exists already") else Status.INVALID_PARAMETER
-        raise CIMError(status, text) from None
+        raise store_failure(error, Status.INVALID_PARAMETER) from None
 
 
 def _document(properties: Properties) -> Template:

@@ -17,12 +17,13 @@ from virtcim.providers.interface import (
     Status,
 )
 from virtcim.providers.nodes import NodeError, NodeSettings
+from virtcim.providers.nodes.node import Node
 from virtcim.providers.nodes.registry import NodeRegistry
 from virtcim.providers.Virt_ManagedNode.Virt_ManagedNode import MANAGED_NODE, SETTABLE, ShownNode
 from virtcim.providers.Virt_RegisteredProfile import INTEROP
 from virtcim.schema.paths import key_of
 
-__all__ = ["ManagedNodeProvider"]
+__all__ = ["ManagedNodeProvider", "node_of"]
 
 _DEFAULTS = {each.name: each.default for each in fields(NodeSettings)}
 
@@ -49,11 +50,7 @@ class ManagedNodeProvider(InstanceProvider):
         return [ShownNode(node) for node in self._nodes.nodes()]
 
     def get_instance(self, class_name: str, keys: Keys, context: RequestContext) -> ShownNode:
-        name = _name(keys)
-        node = self._nodes.node(name)
-        if node is None:
-            raise CIMError(Status.NOT_FOUND, f"node {name[:64]!r}: does not exist")
-        return ShownNode(node)
+        return ShownNode(_find_node(self._nodes, keys))
 
     def create_instance(self, class_name: str, properties: Properties, context: RequestContext) -> InstancePath:
         name = _name(properties)
@@ -73,6 +70,25 @@ class ManagedNodeProvider(InstanceProvider):
 
     def delete_instance(self, class_name: str, keys: Keys, context: RequestContext) -> None:
         self._nodes.remove(self.get_instance(class_name, keys, context).node.name)
+
+
+def node_of(nodes: NodeRegistry, path: object) -> Node:
+    """Find the node that a reference names.
+
+    Raises:
+        CIMError: INVALID_PARAMETER where it is no reference to a node; NOT_FOUND.
+    """
+    if not isinstance(path, InstancePath) or path.class_name.lower() != MANAGED_NODE.lower():
+        raise CIMError(Status.INVALID_PARAMETER, f"Node: {path!s:.100} is no node; expected a {MANAGED_NODE}")
+    return _find_node(nodes, path.keys)
+
+
+def _find_node(nodes: NodeRegistry, keys: Keys) -> Node:
+    name = _name(keys)
+    node = nodes.node(name)
+    if node is None:
+        raise CIMError(Status.NOT_FOUND, f"node {name[:64]!r}: does not exist")
+    return node
 
 
 @contextmanager
