@@ -157,10 +157,45 @@ def test_head_says_what_get_would(client: Client, target: str) -> None:
         assert int(without.headers["content-length"]) == len(with_body.body)
 
 
-def test_what_goes_on_has_no_head(client: Client) -> None:
-    refused = client.ask("HEAD", "/api/events")
-    assert (refused.status, refused.headers["allow"]) == (405, "GET")
-    assert "HEAD" in client.ask("PUT", "/api/").headers["allow"]
+def test_head_says_what_a_stream_would_be_and_opens_none(client: Client, follow: Callable[..., Follower]) -> None:
+    stream = follow("/api/events?classes=CIM_ComputerSystem")
+    last = stream.last
+    stream.close()
+    for _ in range(5):
+        head = client.ask("HEAD", "/api/events?classes=CIM_ComputerSystem", **{"Last-Event-ID": last})
+        assert (head.status, head.headers["content-type"], head.body) == (200, "text/event-stream", b"")
+    for wrong in ("classes=CIM_Nothing", "clases=CIM_ComputerSystem", "query=SELECT", "namespace=nowhere"):
+        target = f"/api/events?{wrong}"
+        assert client.ask("HEAD", target).status == client.ask("GET", target).status == 400, wrong
+    # Of at most three streams, the one whose client is away is the first to be forgotten.
+    again = follow("/api/events?classes=CIM_ComputerSystem", last)
+    assert again.last.partition(".")[0] == last.partition(".")[0]
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/api/",
+        "/api/events",
+        "/api/alerts",
+        "/api/openapi.json",
+        "/api/session",
+        "/api/namespaces",
+        SPACE,
+        f"{SPACE}/classes",
+        f"{SPACE}/summary",
+        GUEST,
+        f"{GUEST}/associators",
+        f"{SPACE}/consoles/test/vnc",
+    ],
+)
+def test_each_url_takes_the_methods_that_it_names(client: Client, target: str) -> None:
+    methods = client.ask("OPTIONS", target).headers["allow"].split(", ")
+    for method in ("HEAD", "PUT"):
+        answer = client.ask(method, target)
+        assert (answer.status == 405) == (method not in methods), method
+        if answer.status == 405:
+            assert answer.headers["allow"].split(", ") == methods
 
 
 def test_a_page_that_begins_its_stream_anew_goes_on(client: Client, follow: Callable[..., Follower]) -> None:

@@ -154,6 +154,18 @@ class EventStreams:
         self._tell()
         return stream
 
+    def check(self, queries: Iterable[tuple[str, str]], namespaces: Sequence[str]) -> None:
+        """Refuse what cannot select.
+
+        Parameters:
+            queries, namespaces: see `select`.
+
+        Raises:
+            CIMError: as `FilterCompiler.compile`.
+        """
+        for language, text in queries:
+            self._compiler.compile(language, text, namespaces)
+
     def _make_room(self, streams: Collection[EventStream], limit: str, whose: str) -> None:
         """Forget the stream whose client is away for longest where there are as many as may be.
 

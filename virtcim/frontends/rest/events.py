@@ -27,8 +27,7 @@ __all__ = ["Events", "News", "Turns"]
 log = logging.getLogger(__name__)
 
 SELECTING = frozenset({"classes", "namespace", "query", "language"})
-QUERY = SELECTING | {"lastEventId"}
-"""The parameters in the URL; `lastEventId` is the header Last-Event-ID, for pages, which cannot set headers."""
+"""The parameters in the URL that select."""
 
 CQL = "DMTF:CQL"
 
@@ -144,10 +143,7 @@ class Events:
             CIMError: the filter is none, or there are too many streams.
             Refusal: a parameter is none.
         """
-        for name in query:
-            if name not in QUERY:
-                raise Refusal(400, f"{name[:60]}: is no parameter of this URL; expected {', '.join(sorted(QUERY))}")
-        queries, namespaces = self._queries(query), [query["namespace"]] if query.get("namespace") else []
+        queries, namespaces = self._read_selection(query)
         found, number = self._find(last, caller), last.partition(".")[2]
         if found is not None:
             if query.keys() & SELECTING:
@@ -155,6 +151,19 @@ class Events:
             return found, int(number[:20]), False
         stream = self._streams.open(queries, namespaces, caller.principal)
         return stream, stream.position, bool(last)
+
+    def check(self, query: Mapping[str, str]) -> None:
+        """Refuse what `open` would refuse of the parameters in the URL.  May take its time.
+
+        Raises:
+            CIMError: the filter is none.
+            Refusal: a parameter is none.
+        """
+        self._streams.check(*self._read_selection(query))
+
+    def _read_selection(self, query: Mapping[str, str]) -> tuple[list[tuple[str, str]], list[str]]:
+        """Read the queries that select, and the namespaces of which they do; none for all."""
+        return self._queries(query), [query["namespace"]] if query.get("namespace") else []
 
     def _find(self, last: str, caller: Caller) -> EventStream | None:
         """The stream that an identifier of an event is of; None for one that is not known any more."""

@@ -67,11 +67,13 @@ DESCRIBED_DEPTH = 2
 MAX_QUERY_FIELDS = 50
 
 STREAM = ("classes", "namespace", "query", "language", "lastEventId")
-"""The parameters of a stream of events."""
+"""The parameters of a stream of events; `lastEventId` is the header Last-Event-ID, for pages that cannot set it."""
 
 CONSOLE_KINDS = tuple((kind,) for kind in KINDS)
 
 NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+EVENT_STREAM = {**NO_STORE, "Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
+"""The headers of what happens."""
 
 
 def _telling_refusals(
@@ -312,9 +314,11 @@ class REST:
         # Before anything is waited for: it may be over then, and the stream would go on without it.
         session = self.sessions.find(exchange.headers, exchange.is_encrypted)
         try:
-            if exchange.method == "HEAD":
-                raise Refusal(405, "HEAD: an answer that goes on has no end; expected GET", {"Allow": "GET"})
             query, events = _query(exchange.target, STREAM), self._events()
+            if exchange.method == "HEAD":
+                # Nobody would read the stream, and to open it may end another one that somebody comes back to.
+                await exchange.run(lambda: events.check(query))
+                return Reply(headers=EVENT_STREAM)
             last = exchange.headers.get("Last-Event-ID", query.get("lastEventId", "")).strip()
             stream, position, is_missing = await exchange.run(lambda: events.open(query, last, exchange.caller))
         except CIMError as exc:
@@ -327,8 +331,7 @@ class REST:
             with told:
                 await events.send(stream, position, is_missing, sender)
 
-        headers = {**NO_STORE, "Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
-        return Reply(headers=headers, stream=send)
+        return Reply(headers=EVENT_STREAM, stream=send)
 
     @_telling_refusals
     async def unfollow(self, exchange: Exchange) -> Reply:
