@@ -274,6 +274,7 @@ def test_a_url_that_is_none_has_no_methods(root: Client, target: str) -> None:
         ("GET", "/api/alerts?max=1", "max: is no parameter of this URL; expected none"),
         ("GET", "/api/session?x=1", "x: is no parameter"),
         ("GET", "/api/openapi.json?class=Toy_Disk", "class: is no parameter of this URL; expected classes"),
+        ("GET", "/api/openapi.json?classes=Toy_Disk,Toy_Dsik", "classes: Toy_Dsik is not served"),
         ("GET", "/api/events?clases=Toy_Disk", "clases: is no parameter"),
         ("POST", "/api/batch?x=1", "x: is no parameter"),
         ("DELETE", "/api/events?last=1", "last: is no parameter of this URL; expected lastEventId"),

@@ -73,6 +73,8 @@ def test_a_summary_of_some(client: Client) -> None:
     some = f"{SPACE}/summary?guests={quote('Test_ComputerSystem/test,KVM_ComputerSystem/test', safe='')}"
     assert [each["properties"]["Name"] for each in client.get(some)["summaries"]] == ["test"]
     assert client.ask("GET", f"{SPACE}/summary?guests=Test_ComputerSystem%2Fnone").status == 404
+    unknown = client.ask("GET", f"{SPACE}/summary?guests=Tset_ComputerSystem%2Ftest")
+    assert (unknown.status, "class Tset_ComputerSystem does not exist" in unknown.json["message"]) == (400, True)
     table = client.get(f"{SPACE}/summary?columns=Name,enabledstate,Addresses")
     assert table == {"columns": ["Name", "EnabledState", "Addresses"], "rows": [["test", RUN, None]]}
     assert client.ask("GET", f"{SPACE}/summary?columns=Name,Nothing").status == 400

@@ -360,11 +360,19 @@ class REST:
         return _reply(Answer(), outgoing)
 
     def _description(self, wanted: str) -> list[bytes]:
-        """The description, made anew where other classes are served than when it was made last."""
+        """The description, made anew where other classes are served than when it was made last.
+
+        Raises:
+            Refusal: a class is wanted that is not served.
+        """
         served = frozenset(name for each in self._core.namespaces for name in each.shown.served_names())
         if wanted:
-            names = frozenset(name.strip().lower() for name in wanted.split(","))
-            served = frozenset(name for name in served if name.lower() in names)
+            spelt = {name.lower(): name for name in served}
+            names = [name.strip() for name in wanted.split(",") if name.strip()]
+            for name in names:
+                if name.lower() not in spelt:
+                    raise Refusal(400, f"classes: {name[:60]} is not served")
+            served = frozenset(spelt[name.lower()] for name in names)
         known = self._described
         if known is not None and known[0] == served:
             return known[1]

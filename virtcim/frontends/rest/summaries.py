@@ -58,7 +58,7 @@ class Summaries:
         paths = [each.path() for each in services.instances]
         columns = self._columns(call)
         if "max" not in call.query:
-            return _summary_answer(self._summaries_of(call, paths, _guests(call), columns), columns)
+            return _summary_answer(self._summaries_of(call, paths, self._guests(call), columns), columns)
         for _ in range(PAGE_TRIES):
             wanted, following = self._guests_of_page(call, services.namespace, paths)
             try:
@@ -83,6 +83,22 @@ class Summaries:
             if name.lower() not in declared:
                 raise Refusal(400, f"columns: {name[:60]!r} is no property of {SUMMARY_CLASS}; expected some of those")
         return [declared[name.lower()].name for name in columns]
+
+    def _guests(self, call: Call) -> list[InstancePath] | None:
+        """The guests that a summary is asked of: `CLASS/NAME`, encoded each, with commas between; None for all.
+
+        Raises:
+            Refusal: they are too many, or a class does not exist.
+        """
+        if "guests" not in call.query:
+            return None
+        pairs = [_pair(each) for each in call.query["guests"].split(",") if each]
+        if len(pairs) > MAX_SUMMARIES:
+            raise Refusal(400, f"guests: are {len(pairs)}; expected {MAX_SUMMARIES} at most")
+        for class_name, _ in pairs:
+            if class_name not in self._core.classes:
+                raise Refusal(400, f"guests: class {class_name[:60]} does not exist; expected CLASS/NAME")
+        return [_system_path(each) for each in pairs]
 
     def _summaries_of(
         self,
@@ -170,16 +186,6 @@ def _summary_answer(found: Iterable[Any], columns: list[str] | None, following: 
     if columns is None:
         return Answer(pieces=listed("summaries", found, next=following))
     return Answer(pieces=listed("rows", found, columns=columns, next=following))
-
-
-def _guests(call: Call) -> list[InstancePath] | None:
-    """The guests that a summary is asked of: `CLASS/NAME`, encoded each, with commas between; None for all."""
-    if "guests" not in call.query:
-        return None
-    pairs = [_pair(each) for each in call.query["guests"].split(",") if each]
-    if len(pairs) > MAX_SUMMARIES:
-        raise Refusal(400, f"guests: are {len(pairs)}; expected {MAX_SUMMARIES} at most")
-    return [_system_path(each) for each in pairs]
 
 
 def _pair(text: str) -> tuple[str, str]:
