@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import pywbem
@@ -12,6 +13,7 @@ from tests.bed import Libvirtd, Server, wait_until
 from tests.bed.linux import UnavailableError
 from tests.bed.listener import Listener, subscribed
 from tests.bed.sshd import Sshd, free_port
+from tests.frontends.client import Client, basic
 from tests.test_groups import INTEROP, SERVICE, group
 from tests.test_nodes import managed, names
 from tests.test_nodes_real import CONNECTED
@@ -66,6 +68,28 @@ def test_a_guest_is_placed_and_followed(remote: Remote, transport: str) -> None:
     assert namespace in told["SourceInstanceModelPath"]
     assert name in remote.daemons[transport].list_all()
     assert name in names(ask, namespace, "KVM_ComputerSystem")
+
+
+def test_a_screen_that_is_elsewhere_is_refused_without_a_login(remote: Remote) -> None:
+    """The URI of the node, with the user and the key, is for those who manage nodes."""
+    ask = remote.server.pywbem("root/virt/ssh")
+    guest = "<domain type='qemu'><name>shown</name><memory>65536</memory><os><type>hvm</type></os></domain>"
+    remote.daemons["ssh"].define(guest)
+    wait_until(lambda: "shown" in names(ask, "root/virt/ssh", "KVM_ComputerSystem"))
+    path = next(each for each in ask.EnumerateInstanceNames("KVM_ComputerSystem") if each["Name"] == "shown")
+    assert ask.InvokeMethod("RequestStateChange", path, RequestedState=pywbem.Uint16(2))[0] == 0
+    client = Client(remote.server.port, {"Authorization": basic(remote.server.user or "", remote.server.password)})
+    refused = client.ask("POST", "/api/namespaces/root%2Fvirt%2Fssh/consoles/shown/vnc/tickets")
+    text = refused.json["message"]
+    assert (refused.json["name"], "hands over no screens" in text) == ("NOT_SUPPORTED", True)
+    (uri,) = managed(remote.server.pywbem(INTEROP), "ssh")["URIs"]
+    parts = urlsplit(uri)
+    assert parts.hostname
+    assert parts.hostname in text
+    secrets = {name: value for name, value in parse_qsl(parts.query) if "/" in value}
+    assert secrets
+    for secret in ("@", *secrets, *secrets.values()):
+        assert secret not in text
 
 
 def test_both_stand_in_the_table(remote: Remote) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from virtcim.libhelper.uris import URIRules
+from virtcim.libhelper.uris import URIRules, shorten_uri
 
 RULES = URIRules(frozenset({"unix", "ssh", "tls", "tcp"}), ("*.example.com", "10.0.0.*", "fd00::*"))
 
@@ -28,6 +28,22 @@ RULES = URIRules(frozenset({"unix", "ssh", "tls", "tcp"}), ("*.example.com", "10
 )
 def test_what_is_harmless_is_taken(uri: str) -> None:
     RULES.check(uri)
+
+
+@pytest.mark.parametrize(
+    ("uri", "told"),
+    [
+        ("qemu:///system", "qemu:///system"),
+        ("lxc:///", "lxc:///"),
+        ("qemu+ssh://root:word@west.example.com/system?keyfile=/root/.ssh/id", "qemu+ssh://west.example.com/system"),
+        ("qemu+ssh://a@b@[fd00::7]:2222/session?socket=/run/x", "qemu+ssh://[fd00::7]:2222/session"),
+        ("qemu+unix:///system?socket=/srv/secret/socket", "qemu+unix:///system"),
+        ("test:///srv/secret/node.xml", "test:///..."),
+        ("vpx://admin@vc.example.com/Folder/Cluster/host", "vpx://vc.example.com/..."),
+    ],
+)
+def test_neither_logins_nor_files_are_told(uri: str, told: str) -> None:
+    assert shorten_uri(uri) == told
 
 
 HOSTILE = [

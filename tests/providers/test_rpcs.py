@@ -13,6 +13,7 @@ import pytest
 
 from tests.providers.poolservice import COMPLETED, EXCEPTION, HASTY, PoolService
 from tests.providers.recorded import CONTEXT
+from virtcim.libhelper.uris import shorten_uri
 from virtcim.libhelper.xml.editing import object_text
 from virtcim.providers.associations.relation import Relation
 from virtcim.providers.interface import CIMError, InstancePath
@@ -531,7 +532,7 @@ def test_nothing_is_changed_over_a_read_only_connection(uri: str) -> None:
     service = PoolService(uri, "Test", read_only=True)
     try:
         text = service.refused("CreateChildResourcePool", Settings=[service.setting("NetPool")])
-        assert text == f"ACCESS_DENIED The connection to {uri} is read-only"
+        assert text == f"ACCESS_DENIED The connection to {shorten_uri(uri)} is read-only"
         (capabilities,) = service.instances("Test_ResourcePoolConfigurationCapabilities")
         assert capabilities.properties()["SynchronousMethodsSupported"] == []
     finally:

@@ -8,6 +8,7 @@ from virtcim.libhelper.connections import is_local
 from virtcim.libhelper.console import SerialConsole
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.screen import GraphicalConsole
+from virtcim.libhelper.uris import shorten_uri
 from virtcim.providers.errors import access_denied, libvirt_failure
 from virtcim.providers.guests import all_guests
 from virtcim.providers.interface import CIMError, Status
@@ -66,11 +67,9 @@ class GuestConsoles:
         if not guest.domain.active:
             raise CIMError(Status.FAILED, f"{name}: does not run, and so has no console")
         if kind == "vnc" and not is_local(hypervisor.uri):
-            raise CIMError(
-                Status.NOT_SUPPORTED,
-                f"{name}: {hypervisor.uri} is another host, whose libvirt hands over no screens; expected a viewer "
-                "such as virt-viewer there",
-            )
+            place = shorten_uri(hypervisor.uri)
+            text = f"{name}: {place} is another host, whose libvirt hands over no screens"
+            raise CIMError(Status.NOT_SUPPORTED, f"{text}; expected a viewer such as virt-viewer there")
         return guest
 
     def _find(self, namespace: str, name: str) -> Guest:

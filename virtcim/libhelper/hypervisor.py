@@ -48,6 +48,7 @@ from virtcim.libhelper.probing import address_of, hangs
 from virtcim.libhelper.settings import HypervisorSettings
 from virtcim.libhelper.storage import Storage
 from virtcim.libhelper.threads import Threads
+from virtcim.libhelper.uris import shorten_uri
 
 __all__ = ["Hypervisor", "longest_pause"]
 
@@ -348,7 +349,8 @@ class Hypervisor:
         except FutureTimeoutError:
             raise LibvirtError(f"{what}: no answer in {timeout:g} s", libvirt.VIR_ERR_OPERATION_TIMEOUT) from None
         except CancelledError:
-            raise LibvirtError(f"{what}: no connection to {self.uri}", libvirt.VIR_ERR_NO_CONNECT) from None
+            text = f"{what}: no connection to {shorten_uri(self.uri)}"
+            raise LibvirtError(text, libvirt.VIR_ERR_NO_CONNECT) from None
         finally:
             with self._asking:
                 if future.done() and self._questions.get(what) is future:

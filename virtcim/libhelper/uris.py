@@ -1,4 +1,4 @@
-"""Which libvirt URIs somebody may name who is not the administrator of this machine.
+"""Which libvirt URIs somebody may name, and what of one may be told, who is not the administrator of this machine.
 
 A libvirt URI can run programs (`+ext`, `command=`, `netcat=`, a host that begins with a hyphen), choose files
 (`socket=`, `keyfile=`, `pkipath=`, the path of the test driver), and switch off verification (`no_verify=`).  So
@@ -17,7 +17,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from virtcim.immutable import immutable
 
-__all__ = ["TRANSPORTS", "URIRules"]
+__all__ = ["TRANSPORTS", "URIRules", "shorten_uri"]
 
 TRANSPORTS = frozenset({"unix", "ssh", "libssh", "libssh2", "tls", "tcp"})
 """The transports that run no program of the client's choice.  `unix` is this machine."""
@@ -141,6 +141,13 @@ class URIRules:
                 )
             if not _VALUE.match(value):
                 raise ValueError(f"{uri!r}: {value!r} is not a value of {known!r}")
+
+
+def shorten_uri(uri: str) -> str:
+    """Leave of a URI what tells which hypervisor it is of: no login, no file, and no parameters."""
+    parts = urlsplit(uri)
+    path = parts.path if parts.path in PATHS else "/..."
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{path}"
 
 
 def _listed(names: Iterable[str]) -> str:

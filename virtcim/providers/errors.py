@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from virtcim.images.refusals import FixedError, MissingError, TakenError
+from virtcim.libhelper.uris import shorten_uri
 from virtcim.providers.interface import CIMError, Status
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def _failure(text: str, error: LibvirtError, is_missing: bool) -> CIMError:
 
 def access_denied(hypervisor: Hypervisor) -> CIMError:
     """What a client is told who wants to change something over a read-only connection."""
-    return CIMError(Status.ACCESS_DENIED, f"The connection to {hypervisor.uri} is read-only")
+    return CIMError(Status.ACCESS_DENIED, f"The connection to {shorten_uri(hypervisor.uri)} is read-only")
 
 
 def guest_denied(domain: Domain, hypervisor: Hypervisor) -> CIMError:

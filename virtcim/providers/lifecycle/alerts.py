@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from virtcim.libhelper.events import Event
 from virtcim.libhelper.inventory.records import Pool
 from virtcim.libhelper.troubles import Trouble, TroubleKind
+from virtcim.libhelper.uris import shorten_uri
 from virtcim.providers.guests import guest_as
 from virtcim.providers.interface import Alert, CIMValue, Instance
 from virtcim.providers.Virt_ComputerSystem import system_of
@@ -106,13 +107,15 @@ def hypervisor_alert(site: Site, hypervisor: Hypervisor, found: bool, time: date
     """The alert that a hypervisor was lost, or is found again."""
     text = "it answers again" if found else "it does not answer any more"
     meaning = FOUND if found else LOST
-    return _alert(site, meaning, _host(site, hypervisor), hypervisor.uri, f"{hypervisor.uri}: {text}", time)
+    name = shorten_uri(hypervisor.uri)
+    return _alert(site, meaning, _host(site, hypervisor), name, f"{name}: {text}", time)
 
 
 def gap_alert(site: Site, hypervisor: Hypervisor, time: datetime) -> Alert:
     """The alert that some time was not followed: what changed then is told as one difference."""
-    text = f"{hypervisor.uri}: it was not followed for a time; what changed meanwhile is told as one difference"
-    return _alert(site, GAP, _host(site, hypervisor), hypervisor.uri, text, time)
+    name = shorten_uri(hypervisor.uri)
+    text = f"{name}: it was not followed for a time; what changed meanwhile is told as one difference"
+    return _alert(site, GAP, _host(site, hypervisor), name, text, time)
 
 
 def pool_alert(site: Site, pool: Pool, element: Instance | None, time: datetime) -> Alert:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from virtcim.libhelper.connections import Connections
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.migrations import Place
+from virtcim.libhelper.uris import shorten_uri
 from virtcim.providers.errors import libvirt_failure
 from virtcim.providers.guests import guest_named
 from virtcim.providers.interface import CIMError, MethodResult, Status
@@ -127,7 +128,7 @@ def _hypervisor(uri: str, sites: _Find) -> Hypervisor:
         if found is not None and found.connected:
             return found
         time.sleep(_LOOK)
-    raise CIMError(Status.FAILED, f"the server ended while it was under way, and {uri} does not answer")
+    raise CIMError(Status.FAILED, f"the server ended while it was under way, and {shorten_uri(uri)} does not answer")
 
 
 def _served(uri: str, sites: Iterable[Site]) -> Hypervisor | None:
