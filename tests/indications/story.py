@@ -43,7 +43,8 @@ QUIET = 2.0
 #: In which property the size of a disk stands.
 SIZES = {"LogicalDisk": "NumberOfBlocks", "DiskRASD": "VirtualQuantity"}
 
-#: What goes on by itself, or follows from another object (a disk is in the pool that has its image), told or not.
+#: What goes on by itself, or follows from another object (a disk is in the pool that has its image), told or not:
+#: docs/indications.md says so.
 UNTOLD = {"ElapsedTime", "PoolID"}
 
 #: Modifications of a pool that come from others who use its file system.
