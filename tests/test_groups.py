@@ -241,6 +241,9 @@ def test_all_guests_of_a_group_stop_and_start(fleet: Server) -> None:
     assert (status, text.count(": done")) == (0, 2), text
     status, text = virtcim(fleet, "group", "start", "busys")
     assert (status, text.count("has it already")) == (0, 2), text
+    for state in (5, 7, 99):
+        asked = {"Group": group(ask, "busys"), "RequestedState": pywbem.Uint16(state)}
+        assert ask.InvokeMethod("RequestGroupStateChange", service, **asked)[0] == 4
     assert virtcim(fleet, "group", "stop", "barreds", "--force") == (0, "")
     assert names(ask, "root/virt/barred") == {"x1"}
     barred = ask.EnumerateInstances("Test_ComputerSystem", "root/virt/barred")

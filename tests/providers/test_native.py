@@ -38,8 +38,9 @@ def test_native_configurations(
     code, out = wbem.InvokeMethod("DefineNativeSystem", LXC, **given)
     assert (code, out["ResultingSystem"]["Name"]) == (0, "fromtools")
     assert wbem.GetInstance(out["ResultingSystem"])["Name"] == "fromtools"
-    with pytest.raises(pywbem.CIMError, match="already defined"):
+    with pytest.raises(pywbem.CIMError, match="already defined") as taken:
         wbem.InvokeMethod("DefineNativeSystem", LXC, **given)
+    assert taken.value.status_code == pywbem.CIM_ERR_ALREADY_EXISTS
     with pytest.raises(pywbem.CIMError, match="Configuration: "):
         wbem.InvokeMethod("DefineNativeSystem", LXC, Format="lxc-tools", Configuration="no = container")
     with pytest.raises(pywbem.CIMError, match="name of a directory"):

@@ -28,7 +28,7 @@ from virtcim.providers.nodes.node import Node
 from virtcim.providers.nodes.placement import Candidate, Wish, candidates, with_defaults
 from virtcim.providers.nodes.registry import NodeRegistry
 from virtcim.providers.services.ofserver import Run, ServerServiceProvider
-from virtcim.providers.states import EnabledState
+from virtcim.providers.states import EnabledState, RequestedState
 from virtcim.providers.templates import TEMPLATE_PREFIX, setting_of_template
 from virtcim.providers.values import flag_of, number_of
 from virtcim.providers.Virt_AggregatedManagementService.drain import Drain
@@ -53,8 +53,21 @@ _TYPES = {"Proc": 3, "Mem": 4, "Net": 10}
 """ResourceType, by the kind of a resource of a template."""
 _NOT_SUPPORTED = 1
 _FAILED = 2
+_INVALID_PARAMETER = 4
 _JOB_STARTED = 4096
 _ACCEPTED, _REJECTED = 2, 3
+_STATES = frozenset(
+    {
+        RequestedState.ENABLED,
+        RequestedState.DISABLED,
+        RequestedState.SHUT_DOWN,
+        RequestedState.OFFLINE,
+        RequestedState.QUIESCE,
+        RequestedState.REBOOT,
+        RequestedState.RESET,
+    }
+)
+"""What RequestGroupStateChange takes as RequestedState."""
 _AT_ONCE = 2
 """Migrations that go on at a time unless it is said."""
 _PERFORMANCE = int(Effect.PERFORMANCE_IMPACT)
@@ -220,6 +233,8 @@ class AggregatedServiceProvider(ServerServiceProvider):
         group, wanted = group_of(self._nodes, parameters.get("Group")), parameters.get("RequestedState")
         if not isinstance(wanted, int):
             raise CIMError(Status.INVALID_PARAMETER, "RequestedState: is missing")
+        if wanted not in _STATES:
+            return MethodResult(_INVALID_PARAMETER)
         nodes = [
             node
             for node in self._nodes.members(group)

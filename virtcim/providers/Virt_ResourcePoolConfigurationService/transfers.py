@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import errno
 import io
 import os
 from pathlib import Path
@@ -122,7 +123,7 @@ def download_volume(
         return MethodResult(VolumeCode.NOT_SUPPORTED)
     file = _below(place, name)
     if os.path.lexists(file):
-        raise CIMError(Status.FAILED, f"Unable to open `File' {name}: it exists already")
+        raise CIMError(Status.ALREADY_EXISTS, f"Unable to open `File' {name}: it exists already")
 
     def run(work: Work) -> MethodResult:
         with _opened(place, name, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as target:
@@ -155,12 +156,15 @@ def _opened(place: Path, name: str, flags: int) -> BinaryIO:
     """A file below a directory, with no symbolic link leading out of it.
 
     Raises:
-        CIMError: INVALID_PARAMETER for a path that leads elsewhere; FAILED when it cannot be opened.
+        CIMError: INVALID_PARAMETER for a path that leads elsewhere; NOT_FOUND when there is none; ALREADY_EXISTS when
+            a new one is there; FAILED when it cannot be opened.
     """
     try:
         descriptor = os.open(_below(place, name), flags | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
     except OSError as error:
-        raise CIMError(Status.FAILED, f"Unable to open `File' {name}: {error.strerror}") from None
+        kinds = {errno.ENOENT: Status.NOT_FOUND, errno.EEXIST: Status.ALREADY_EXISTS}
+        status = kinds.get(error.errno or 0, Status.FAILED)
+        raise CIMError(status, f"Unable to open `File' {name}: {error.strerror}") from None
     if not os.path.isfile(f"/proc/self/fd/{descriptor}"):
         os.close(descriptor)
         raise CIMError(Status.INVALID_PARAMETER, f"`File' {name} is not a file")

@@ -44,7 +44,8 @@ def define_native_system(
     name, uuid = root.findtext("name") or "", root.findtext("uuid") or ""
     inventory = hypervisor.inventory
     if inventory.domain(name) is not None or inventory.domain_by_uuid(uuid) is not None:
-        raise refused(f"Configuration: guest '{name}' is already defined, or its UUID is another guest's")
+        text = f"Configuration: guest '{name}' is already defined, or its UUID is another guest's"
+        raise CIMError(Status.ALREADY_EXISTS, text)
     try:
         hypervisor.domains.define(xml)
     except LibvirtError as error:
