@@ -165,6 +165,18 @@ def test_an_appliance_is_imported_and_exported_by_jobs(place: Place) -> None:
     assert status == pywbem.CIM_ERR_ALREADY_EXISTS
     again = {"Source": "own/shop", "Pool": place.reference(), "SystemName": "made", "Networks": ["LAN=user"]}
     assert place.status_of_failure("ImportAppliance", **again) == pywbem.CIM_ERR_ALREADY_EXISTS
+    for unfit in (
+        {"DeploymentOption": "none"},
+        {"Properties": ["none=1"]},
+        {"Importer": "none"},
+        {"Networks": ["LAN=none"]},
+        {"SystemName": "a/b"},
+    ):
+        wanted = {**again, "SystemName": "other", **unfit}
+        assert place.status_of_failure("ImportAppliance", **wanted) == pywbem.CIM_ERR_INVALID_PARAMETER, unfit
+    for unfit in ({"Format": "zip"}, {"Version": pywbem.Uint16(3)}, {"Target": "other.zip"}):
+        wanted = {"System": system, "Target": "other.ova", **unfit}
+        assert place.status_of_failure("ExportSystem", **wanted) == pywbem.CIM_ERR_INVALID_PARAMETER, unfit
 
 
 def test_the_command_line_imports_and_exports(place: Place) -> None:

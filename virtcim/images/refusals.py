@@ -5,7 +5,7 @@ Layer rule: imports nothing of this project.
 
 from __future__ import annotations
 
-__all__ = ["FixedError", "MissingError", "TakenError"]
+__all__ = ["FixedError", "MissingError", "TakenError", "UnfitError"]
 
 
 class MissingError(Exception):
@@ -18,3 +18,7 @@ class TakenError(Exception):
 
 class FixedError(Exception):
     """It is of a file of the administrator's, and changed there only."""
+
+
+class UnfitError(Exception):
+    """What was asked for cannot be: a name that is none, or a choice that there is not."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from virtcim.images.refusals import FixedError, MissingError, TakenError
+from virtcim.images.refusals import FixedError, MissingError, TakenError, UnfitError
 from virtcim.libhelper.uris import shorten_uri
 from virtcim.providers.interface import CIMError, Status
 
@@ -40,6 +40,7 @@ def store_failure(error: Exception, otherwise: Status = Status.FAILED) -> CIMErr
         MissingError: Status.NOT_FOUND,
         TakenError: Status.ALREADY_EXISTS,
         FixedError: Status.NOT_SUPPORTED,
+        UnfitError: Status.INVALID_PARAMETER,
     }
     return CIMError(next((kinds[kind] for kind in kinds if isinstance(error, kind)), otherwise), str(error))
 

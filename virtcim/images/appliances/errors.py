@@ -5,9 +5,9 @@ Layer rule: imports `images.refusals`.
 
 from __future__ import annotations
 
-from virtcim.images.refusals import MissingError, TakenError
+from virtcim.images.refusals import MissingError, TakenError, UnfitError
 
-__all__ = ["ApplianceError", "MissingGuestError", "TakenNameError"]
+__all__ = ["ApplianceError", "MissingGuestError", "TakenNameError", "UnfitOrderError"]
 
 
 class ApplianceError(ValueError):
@@ -20,3 +20,7 @@ class MissingGuestError(ApplianceError, MissingError):
 
 class TakenNameError(ApplianceError, TakenError):
     """A guest or a file that is to be made has the name of one that is there already."""
+
+
+class UnfitOrderError(ApplianceError, UnfitError):
+    """An import or export is asked for in a way that there is not, or that the appliance does not have."""

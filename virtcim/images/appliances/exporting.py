@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from virtcim.images.appliances.archive import check_name
-from virtcim.images.appliances.errors import ApplianceError, MissingGuestError, TakenNameError
+from virtcim.images.appliances.errors import ApplianceError, MissingGuestError, TakenNameError, UnfitOrderError
 from virtcim.images.appliances.images import QCOW2, VMDK, ImageFile, check_image, convert, uri_of, virtual_size
 from virtcim.images.appliances.manifest import Digest, digest_of, write_manifest
 from virtcim.images.appliances.scratch import scratch_directory
@@ -94,11 +94,11 @@ def check_order(order: ExportOrder) -> None:
         ApplianceError: the target is there already, or there is no such format or version.
     """
     if order.format not in _ENDINGS:
-        raise ApplianceError(f"format {order.format!r}: is not written; expected vmdk or qcow2")
+        raise UnfitOrderError(f"format {order.format!r}: is not written; expected vmdk or qcow2")
     if order.version not in _ALGORITHMS:
-        raise ApplianceError(f"OVF {order.version}: is not written; expected 1 or 2")
+        raise UnfitOrderError(f"OVF {order.version}: is not written; expected 1 or 2")
     if order.target.suffix not in (".ova", ".ovf"):
-        raise ApplianceError(f"target {order.target.name!r}: is no appliance; expected NAME.ova or NAME.ovf")
+        raise UnfitOrderError(f"target {order.target.name!r}: is no appliance; expected NAME.ova or NAME.ovf")
     check_name(order.target.name)
     if os.path.lexists(order.target):
         raise TakenNameError(f"target {order.target.name!r}: is there already; expected a new one")

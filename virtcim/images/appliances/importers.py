@@ -17,7 +17,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from virtcim.images.appliances.errors import ApplianceError
+from virtcim.images.appliances.errors import ApplianceError, UnfitOrderError
 from virtcim.images.appliances.package import Package, open_package
 from virtcim.images.appliances.virtv2v import VIRT_V2V, VirtV2v
 from virtcim.libhelper.work import Work, WorkCancelledError
@@ -75,7 +75,7 @@ def _open_by(name: str, path: Path, scratch: Path, work: Work, without: Collecti
     known: dict[str, Callable[[], Importer]] = {VIRT_V2V: VirtV2v}
     known |= {point.name: point.load for point in entry_points(group=IMPORTER_PLUGINS)}
     if name not in known:
-        raise ApplianceError(f"importer {name[:80]!r}: is not known; expected one of {', '.join(sorted(known))}")
+        raise UnfitOrderError(f"importer {name[:80]!r}: is not known; expected one of {', '.join(sorted(known))}")
     licences: tuple[str, ...] = ()
     if path.suffix.lower() in _OWN:
         before = open_package(path, without=without)

@@ -14,7 +14,7 @@ from xml.sax.saxutils import escape
 
 from virtcim.images.appliances.contents import Contents, whole_capacity, whole_sectors
 from virtcim.images.appliances.description import Appliance, Disk, System
-from virtcim.images.appliances.errors import ApplianceError, TakenNameError
+from virtcim.images.appliances.errors import ApplianceError, TakenNameError, UnfitOrderError
 from virtcim.images.appliances.images import QCOW2, RAW, check_parents, format_of
 from virtcim.images.appliances.machine import Drive, Machine, capacity_of, settle_machine
 from virtcim.images.appliances.package import Package
@@ -126,12 +126,12 @@ def plan_import(package: Package, order: ImportOrder, hypervisor: Hypervisor, *,
     option = order.option or appliance.default_option
     if option and option not in appliance.options:
         known = ", ".join(appliance.options) or "none"
-        raise ApplianceError(f"deployment option {option!r}: is not known; expected one of {known}")
+        raise UnfitOrderError(f"deployment option {option!r}: is not known; expected one of {known}")
     properties = settle_properties(appliance, option, order.properties)
     guests = tuple(_guests(package, order, option))
     for guest in guests:
         if objection := DOMAIN.objection(guest.name):
-            raise ApplianceError(objection)
+            raise UnfitOrderError(objection)
         if makes_guests and hypervisor.inventory.domain(guest.name) is not None:
             raise TakenNameError(f"guest {guest.name!r}: exists already; expected another name")
     for disk in _used_disks(appliance, guests):
@@ -351,7 +351,7 @@ def _network(name: str, order: ImportOrder, hypervisor: Hypervisor) -> dict[str,
     target = target.removeprefix(_NETWORK)
     if hypervisor.inventory.find_by_name("network", target) is None:
         known = sorted(each.name for each in hypervisor.inventory.networks())
-        raise ApplianceError(
+        raise UnfitOrderError(
             f"network {name!r}: goes to {target!r}, which is not there; expected one of {', '.join(known) or 'none'}, "
             "bridge:NAME or user"
         )

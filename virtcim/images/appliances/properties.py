@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from lxml import etree
 
 from virtcim.images.appliances.description import Appliance, Property, System
-from virtcim.images.appliances.errors import ApplianceError
+from virtcim.images.appliances.errors import ApplianceError, UnfitOrderError
 
 __all__ = ["check_value", "environment_disc", "environment_text", "settle_properties"]
 
@@ -47,13 +47,13 @@ def settle_properties(appliance: Appliance, option: str, given: Mapping[str, str
             known.setdefault(each.key, each)
     unknown = [key for key in given if key not in known]
     if unknown:
-        raise ApplianceError(f"property {unknown[0]!r}: is not known; expected {_listed(known)}")
+        raise UnfitOrderError(f"property {unknown[0]!r}: is not known; expected {_listed(known)}")
     found = {}
     for key, each in known.items():
         value = each.default(option)
         if key in given and given[key] != value:
             if not each.is_configurable:
-                raise ApplianceError(f"property {key!r}: may not be chosen; expected the appliance's own value")
+                raise UnfitOrderError(f"property {key!r}: may not be chosen; expected the appliance's own value")
             check_value(each, given[key])
             value = given[key]
         if value is not None:
