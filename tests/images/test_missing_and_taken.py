@@ -42,8 +42,12 @@ def group(id_: str) -> Any:
     return named("Virt_NodeGroup", "InstanceID", id_)
 
 
+def instance(instance_id: str) -> Any:
+    return named("Virt_Template", "InstanceID", instance_id)
+
+
 def template(id_: str) -> Any:
-    return named("Virt_Template", "InstanceID", f"template:{id_}@1")
+    return instance(f"template:{id_}@1")
 
 
 def change_template(id_: str) -> Callable[[Any], Any]:
@@ -86,6 +90,12 @@ CASES: dict[str, tuple[int, Callable[[Any], Any]]] = {
     "GetInstance of a node": (6, lambda ask: ask.GetInstance(named("Virt_ManagedNode", "Name", "none"))),
     "DeleteInstance of a node": (6, lambda ask: ask.DeleteInstance(named("Virt_ManagedNode", "Name", "none"))),
     "GetInstance of a group": (6, lambda ask: ask.GetInstance(group("virtcim:group:none"))),
+    "DeleteInstance of a template of no version": (6, lambda ask: ask.DeleteInstance(instance("template:known"))),
+    "GetInstance of a template by its name": (6, lambda ask: ask.GetInstance(instance("known@1"))),
+    "GetInstance of a group of templates by its name": (
+        6,
+        lambda ask: ask.GetInstance(named("Virt_TemplateGroup", "InstanceID", "own")),
+    ),
     "a template that is there": (11, create_template("known")),
     "a template of a file that is there": (11, create_template("fixed")),
     "another template than that of the file": (7, change_template("fixed")),
@@ -100,3 +110,8 @@ def test_what_cannot_be_found_or_made_is_told_by_its_status(
     with pytest.raises(pywbem.CIMError) as raised:
         ask_for(server.pywbem(INTEROP))
     assert raised.value.status_code == status, raised.value.status_description
+
+
+@pytest.mark.parametrize("key", ["template:known@1", "template:known:1", "template:known"])
+def test_a_template_is_read_without_its_at_sign_and_version(server: Server, key: str) -> None:
+    assert server.pywbem(INTEROP).GetInstance(instance(key))["Name"] == "known"

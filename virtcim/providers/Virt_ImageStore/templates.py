@@ -54,8 +54,9 @@ class TemplateGroupProvider(InstanceProvider):
         return [ShownGroup(name, self._namespace) for name in self._library.templates.groups()]
 
     def get_instance(self, class_name: str, keys: Keys, context: RequestContext) -> ShownGroup:
-        name = instance_id(class_name, keys).removeprefix(GROUP_PREFIX)
-        if name not in self._library.templates.groups():
+        given = instance_id(class_name, keys)
+        name = given.removeprefix(GROUP_PREFIX)
+        if name == given or name not in self._library.templates.groups():
             raise CIMError(Status.NOT_FOUND, f"group of templates {name[:64]!r}: does not exist")
         return ShownGroup(name, self._namespace)
 
@@ -80,11 +81,21 @@ class TemplatesProvider(InstanceProvider):
         return [ShownTemplate(each, self._namespace) for each in self._library.templates.all()]
 
     def get_instance(self, class_name: str, keys: Keys, context: RequestContext) -> ShownTemplate:
-        key = instance_id(class_name, keys).removeprefix(TEMPLATE_PREFIX)
+        given = instance_id(class_name, keys)
+        key = given.removeprefix(TEMPLATE_PREFIX)
         template = self._library.templates.find(key)
-        if template is None:
+        if template is None or key == given:
             raise CIMError(Status.NOT_FOUND, f"template {key[:80]!r}: does not exist")
         return ShownTemplate(template, self._namespace)
+
+    def _find_version(self, class_name: str, keys: Keys, context: RequestContext) -> Template:
+        """Find the version of a template that is to be changed or removed: never just the newest one of an id."""
+        template = self.get_instance(class_name, keys, context).template
+        given = instance_id(class_name, keys).removeprefix(TEMPLATE_PREFIX)
+        if given not in (template.key, f"{template.id}:{template.version}"):
+            text = f"template {given[:80]!r}: names no version; expected such as {template.key}"
+            raise CIMError(Status.NOT_FOUND, text)
+        return template
 
     def create_instance(self, class_name: str, properties: Properties, context: RequestContext) -> InstancePath:
         with raise_in_cim():
@@ -94,23 +105,23 @@ class TemplatesProvider(InstanceProvider):
         return ShownTemplate(template, self._namespace).path()
 
     def modify_instance(self, class_name: str, keys: Keys, properties: Properties, context: RequestContext) -> None:
-        shown = self.get_instance(class_name, keys, context)
-        now = shown.properties()
+        before = self._find_version(class_name, keys, context)
+        now = ShownTemplate(before, self._namespace).properties()
         for name, value in properties.items():
             if name != "Document" and value != now.get(name):
-                raise CIMError(Status.NOT_SUPPORTED, f"template {shown.template.key}: {name} is changed by Document")
+                raise CIMError(Status.NOT_SUPPORTED, f"template {before.key}: {name} is changed by Document")
         with raise_in_cim():
             template = _document(properties)
-            if template.key != shown.template.key:
-                known = shown.template.key
+            if template.key != before.key:
+                known = before.key
                 raise TemplateError(f"template {known}: the document is of {template.key}; expected {known}")
             self._library.check(template)
-            if template.image != shown.template.image:
-                self._refuse_hanging(shown.template, "its image cannot be changed, only that of a new version")
+            if template.image != before.image:
+                self._refuse_hanging(before, "its image cannot be changed, only that of a new version")
             self._library.templates.change(template, context.principal)
 
     def delete_instance(self, class_name: str, keys: Keys, context: RequestContext) -> None:
-        template = self.get_instance(class_name, keys, context).template
+        template = self._find_version(class_name, keys, context)
         self._refuse_hanging(template, "cannot be removed")
         with raise_in_cim():
             self._library.templates.remove(template.key)
