@@ -33,6 +33,7 @@ from virtcim.providers.Virt_VirtualSystemManagementService.resources import (
     write_draft,
     write_guest_wide,
 )
+from virtcim.providers.Virt_VirtualSystemManagementService.startable import check_start
 from virtcim.providers.Virt_VirtualSystemManagementService.targets import text_of
 from virtcim.providers.Virt_VSSD import VirtualSystemSettingData
 from virtcim.schema.names import is_of_platform
@@ -229,6 +230,7 @@ class Definition:
         self._new_guest.complete(with_devices=self._reference is None)
         with _report_refusals(self._report, "ResourceSettings Error"):
             check_host(self._context)
+            check_start(self._context, None if self._reference is None else self._reference.config)
 
 
 def _choice(platform: Platform, settings: Properties) -> SystemChoice:

@@ -50,6 +50,7 @@ from virtcim.providers.Virt_VirtualSystemManagementService.provisioning import P
 from virtcim.providers.Virt_VirtualSystemManagementService.reference import Reference
 from virtcim.providers.Virt_VirtualSystemManagementService.resources import ResourceRequest
 from virtcim.providers.Virt_VirtualSystemManagementService.results import paths_of, settle_addresses
+from virtcim.providers.Virt_VirtualSystemManagementService.startable import check_start
 from virtcim.providers.Virt_VirtualSystemManagementService.summary import get_summary
 from virtcim.providers.Virt_VirtualSystemManagementService.targets import (
     Target,
@@ -393,7 +394,10 @@ def _change(
 
     def begin(guest: Guest, target: Target, work: Callable[[Edit], None], change: DomainChange) -> None:
         edit = edits[guest.domain.uuid] = Edit(guest, change, scope_of(target, change))
+        before = None if edit.defined is None else edit.defined.config
         work(edit)
+        if edit.defined is not None:
+            check_start(edit.draft_context(edit.defined), before)
 
     for guest, _, _ in works:
         _check_writable(guest.hypervisor)

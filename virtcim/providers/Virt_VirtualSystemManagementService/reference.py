@@ -33,11 +33,13 @@ class Reference:
 
     Attributes:
         xml: the same.
+        config: what that says.
     """
 
     def __init__(self, guest: Guest, xml: str) -> None:
         self.xml = xml
-        defined = Configuration(guest, DomainConfig.parse(xml), ConfigurationKind.DEFINED)
+        self.config = DomainConfig.parse(xml)
+        defined = Configuration(guest, self.config, ConfigurationKind.DEFINED)
         self._left = list(defined.entries)
         self._configurations = [defined, *guest.configurations]
 

@@ -24,7 +24,16 @@ from virtcim.libhelper.documents.domain.graphics import Graphics
 from virtcim.libhelper.documents.domain.memory import MemBalloon
 from virtcim.libhelper.documents.domain.sound import Audio, Sound
 
-__all__ = ["has_spice", "make_room", "remove_device", "settle_audio", "settle_buses", "spellings_of", "twin_of"]
+__all__ = [
+    "has_spice",
+    "make_room",
+    "remove_device",
+    "root_bus_of",
+    "settle_audio",
+    "settle_buses",
+    "spellings_of",
+    "twin_of",
+]
 
 _OF_SPICE = "spice"
 _ROOTS = {"pc-q35": "pcie", "q35": "pcie", "virt": "pcie", "pc": "pci", "isapc": "isa"}
@@ -128,7 +137,7 @@ def settle_buses(document: DomainDocument, before: DomainConfig) -> None:
         before: the domain as it was.
     """
     now = document.config
-    roots = {_root_of(before), _root_of(now)}
+    roots = {root_bus_of(before), root_bus_of(now)}
     if len(roots) == 1 or None in roots:
         return
     buses_of_disks = {each.target_bus for each in now.devices if isinstance(each, Disk)}
@@ -142,7 +151,7 @@ def settle_buses(document: DomainDocument, before: DomainConfig) -> None:
             document.set(device, {"address": None})
 
 
-def _root_of(config: DomainConfig) -> str | None:
+def root_bus_of(config: DomainConfig) -> str | None:
     """The kind of bus that all others are on; None for a machine of which that is not known."""
     machine = f"{config.os_type_machine or ''}-"
     return next((root for name, root in _ROOTS.items() if machine.startswith(f"{name}-")), None)

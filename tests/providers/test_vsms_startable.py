@@ -1,0 +1,136 @@
+"""What libvirt with QEMU defines and does not start: a change that leads there is refused, and no other is."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.bed import Libvirtd
+from tests.providers.test_vsms_kept import NAME, Stopped
+from virtcim.immutable import immutable
+
+
+@pytest.fixture(scope="module")
+def site(libvirtd: Libvirtd) -> Iterator[Stopped]:
+    made = Stopped(libvirtd)
+    yield made
+    made.hypervisor.stop()
+    libvirtd.remove_domains()
+
+
+@immutable
+class Guest:
+    """What is defined of a guest."""
+
+    devices: str = ""
+    rest: str = ""
+    memory: str = "<memory>65536</memory>"
+
+    def put(self, site: Stopped) -> None:
+        site.put(self.devices, self.rest, memory=self.memory)
+
+    def without(self, text: str) -> Guest:
+        """The same guest without a part of its XML."""
+        return Guest(self.devices.replace(text, ""), self.rest.replace(text, ""), self.memory)
+
+
+@immutable
+class Obstacle:
+    """A change after which a guest would not start.
+
+    Attributes:
+        guest: as it is then.
+        part: of its XML, without which it starts.
+        change: what leads there from the guest without that part.
+        words: what it is refused with.
+    """
+
+    guest: Guest
+    part: str
+    change: Callable[[Stopped], int]
+    words: str
+
+
+def modify_system(**properties: Any) -> Callable[[Stopped], int]:
+    return lambda site: site.modify_system(**properties)
+
+
+def modify(kind: str, identifier: str, **properties: Any) -> Callable[[Stopped], int]:
+    return lambda site: site.modify(kind, identifier, **properties)
+
+
+def add(kind: str, **properties: Any) -> Callable[[Stopped], int]:
+    return lambda site: site.add(kind, **properties)
+
+
+MODULE = "<memory model='dimm'><target><size unit='MiB'>128</size><node>0</node></target></memory>"
+SLOTS = "<maxMemory slots='4' unit='MiB'>1024</maxMemory><memory unit='MiB'>192</memory>"
+NODE = "<cpu><numa><cell id='0' cpus='0-1' memory='65536'/></numa></cpu>"
+RNG = "<rng model='virtio'>{}<backend model='random'>/dev/urandom</backend></rng>"
+DEVICES_AND_THE_WHOLE = {
+    "module": Obstacle(
+        Guest(MODULE, NODE, SLOTS),
+        MODULE,
+        add("MemoryModule", ResourceSubType="dimm", VirtualQuantity=128 << 20, TargetNode=0),
+        "EnableACPI: a memory module of type dimm needs it; expected true",
+    ),
+    "host processor": Obstacle(
+        Guest(rest="<cpu mode='host-passthrough'/>"),
+        "<cpu mode='host-passthrough'/>",
+        modify_system(CPUMode="host-passthrough"),
+        "CPUMode: host-passthrough needs the DomainType kvm",
+    ),
+    "processors known to Hyper-V": Obstacle(
+        Guest(rest="<features><hyperv><vpindex state='on'/></hyperv></features>"),
+        "<vpindex state='on'/>",
+        modify_system(HyperVFeatures=["vpindex"]),
+        "HyperVFeatures: vpindex needs the DomainType kvm",
+    ),
+    "spinlocks": Obstacle(
+        Guest(rest="<features><pvspinlock state='on'/></features>"),
+        "<pvspinlock state='on'/>",
+        modify_system(Options=["features/pvspinlock/@state=on"]),
+        "Options: features/pvspinlock/@state=on needs the DomainType kvm",
+    ),
+    "translated addresses": Obstacle(
+        Guest(RNG.format("<driver iommu='on'/>")),
+        "<driver iommu='on'/>",
+        modify("RNG", "rng:0", Options=["driver/@iommu=on"]),
+        "Options: driver/@iommu=on of a <rng> needs PCI Express",
+    ),
+}
+
+
+def check_obstacle(site: Stopped, obstacle: Obstacle) -> None:
+    """QEMU does not start what a change would lead to; that change is refused, and another one of that guest is not."""
+    obstacle.guest.put(site)
+    with pytest.raises(subprocess.CalledProcessError):
+        site.start()
+    assert site.modify_system(Title="another title") == 0
+    obstacle.guest.without(obstacle.part).put(site)
+    assert obstacle.words in site.refusal(obstacle.change, site)
+    site.start()
+
+
+@pytest.mark.parametrize("name", DEVICES_AND_THE_WHOLE)
+def test_devices_have_what_they_need_of_the_whole(site: Stopped, name: str) -> None:
+    check_obstacle(site, DEVICES_AND_THE_WHOLE[name])
+
+
+def test_what_a_device_needs_of_the_whole_stays(site: Stopped) -> None:
+    site.put(MODULE, f"<features><acpi/></features>{NODE}", memory=SLOTS)
+    assert "EnableACPI" in site.refusal(site.modify_system, EnableACPI=False)
+    site.start()
+
+
+def test_tables_of_the_firmware_need_what_they_are_to_say(site: Stopped) -> None:
+    site.put()
+    assert "SMBIOSMode: sysinfo" in site.refusal(site.modify_system, SMBIOSMode="sysinfo")
+    said = ["sysinfo/@type=smbios", "sysinfo/system/entry[1]/@name=serial", "sysinfo/system/entry[1]=4711"]
+    assert site.modify_system(SMBIOSMode="sysinfo", Options=said) == 0
+    assert "SMBIOSMode: sysinfo" in site.refusal(site.modify_system, Options=[])
+    site.start()
+    assert site.daemon.list_all()[NAME] == "paused"
