@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -103,6 +104,43 @@ DEVICES_AND_THE_WHOLE = {
     ),
 }
 
+VNC, SPICE = "<graphics type='vnc' port='-1'/>", "<graphics type='spice' port='-1'/>"
+GERMAN = "<graphics type='vnc' port='-1' keymap='de'/>"
+PORT = "<{} type='null'><target port='{}'/></{}>"
+CHANNEL = "<channel type='{}'><target type='virtio' name='org.example'/></channel>"
+
+
+def ports(tag: str, count: int) -> str:
+    return "".join(PORT.format(tag, number, tag) for number in range(count))
+
+
+ONE_TOO_MANY = {
+    "displays of VNC": Obstacle(
+        Guest(VNC + GERMAN),
+        GERMAN,
+        add("Graphics", ResourceSubType="vnc"),
+        "ResourceSubType: QEMU has one display of type vnc",
+    ),
+    "displays of SPICE": Obstacle(
+        Guest(SPICE + SPICE.replace("'-1'", "'5999'")),
+        SPICE.replace("'-1'", "'5999'"),
+        add("Graphics", ResourceSubType="spice"),
+        "ResourceSubType: QEMU has one display of type spice",
+    ),
+    "parallel ports": Obstacle(
+        Guest(ports("parallel", 4)),
+        PORT.format("parallel", 3, "parallel"),
+        add("", ResourceType=22, BackendType="null"),
+        "ResourceType: QEMU has 3 parallel ports",
+    ),
+    "channels of a name": Obstacle(
+        Guest(CHANNEL.format("null") + CHANNEL.format("pty")),
+        CHANNEL.format("pty"),
+        add("", ResourceType=1, OtherResourceType="channel", BackendType="pty", TargetName="org.example"),
+        "TargetName: another channel has the name org.example",
+    ),
+}
+
 
 def check_obstacle(site: Stopped, obstacle: Obstacle) -> None:
     """QEMU does not start what a change would lead to; that change is refused, and another one of that guest is not."""
@@ -134,3 +172,38 @@ def test_tables_of_the_firmware_need_what_they_are_to_say(site: Stopped) -> None
     assert "SMBIOSMode: sysinfo" in site.refusal(site.modify_system, Options=[])
     site.start()
     assert site.daemon.list_all()[NAME] == "paused"
+
+
+@pytest.mark.parametrize("name", ONE_TOO_MANY)
+def test_there_are_no_more_devices_of_a_kind_than_can_be(site: Stopped, name: str) -> None:
+    check_obstacle(site, ONE_TOO_MANY[name])
+
+
+def test_there_is_no_fifth_serial_port(site: Stopped) -> None:
+    """With which libvirt defines a guest once, and takes no other change of it afterwards."""
+    site.put(ports("serial", 4))
+    fifth = {"ResourceType": 21, "ResourceSubType": "isa-serial", "BackendType": "null"}
+    assert "ResourceSubType: QEMU has 4 ports of type isa-serial" in site.refusal(site.add, "", **fifth)
+    assert site.add("", **{**fifth, "ResourceSubType": "pci-serial"}) == 0
+    site.start()
+
+
+def test_a_display_becomes_no_second_one_of_a_type(site: Stopped) -> None:
+    site.put(VNC + SPICE)
+    assert "ResourceSubType" in site.refusal(site.modify, "Graphics", "spice", ResourceSubType="vnc")
+    site.start()
+
+
+def test_an_image_is_written_by_one_disk(site: Stopped, tmp_path: Path) -> None:
+    image = tmp_path / "image"
+    image.write_bytes(bytes(1 << 20))
+    disk = f"<disk type='file'><source file='{image}'/><target dev='{{}}' bus='virtio'/></disk>"
+    check_obstacle(
+        site,
+        Obstacle(
+            Guest(disk.format("vda") + disk.format("vdb")),
+            disk.format("vdb"),
+            add("Disk", VirtualDevice="vdb", Address=str(image), DriverType="raw"),
+            f"Address: another disk writes to {image}",
+        ),
+    )

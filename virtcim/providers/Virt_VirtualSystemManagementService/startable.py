@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from virtcim.libhelper.documents.domain import MemoryDevice
+from virtcim.libhelper.documents.domain import Channel, Disk, Graphics, MemoryDevice, Parallel, Serial
 from virtcim.libhelper.documents.domain.companions import root_bus_of
+from virtcim.libhelper.documents.domain.defaults import is_x86
 from virtcim.libhelper.documents.domain.device import VirtioOptions
 from virtcim.providers.drafts import ValueRefusedError
 
 if TYPE_CHECKING:
-    from virtcim.libhelper.documents.domain import DomainConfig
+    from virtcim.libhelper.documents.domain import Device, DomainConfig
     from virtcim.providers.drafts import DraftContext
 
 __all__ = ["check_start"]
@@ -28,6 +29,8 @@ _NEEDS_KVM = {
 }
 """By the field that switches it on, what an emulated processor has not."""
 _MODERN = "virtio-non-transitional"
+_SERIAL_PORTS, _PARALLEL_PORTS = 4, 3
+"""What a PC has at most."""
 
 
 def check_start(context: DraftContext, before: DomainConfig | None = None) -> None:
@@ -90,9 +93,48 @@ def _translation_on_old_buses(config: DomainConfig) -> Iterator[str]:
             )
 
 
+def _more_than_there_can_be(config: DomainConfig) -> Iterator[str]:
+    """Each device beyond those of its kind that QEMU takes."""
+    found: Counter[tuple[object, ...]] = Counter()
+    for device in config.devices:
+        kind = _limited_kind(device, config)
+        if kind is None:
+            continue
+        key, most, words = kind
+        found[key] += 1
+        if found[key] > most:
+            yield words
+
+
+def _limited_kind(device: Device, config: DomainConfig) -> tuple[tuple[object, ...], int, str] | None:
+    """What tells the devices apart of which there can be some only, how many that is, and how more are refused.
+
+    None for a device of which there can be any number.
+    """
+    match device:
+        case Graphics():
+            words = f"ResourceSubType: QEMU has one display of type {device.type}; expected another type"
+            return (device.tag, device.type), 1, words
+        case Serial() if is_x86(config.os_type_arch) and device.target_type in (None, "isa-serial"):
+            words = f"ResourceSubType: QEMU has {_SERIAL_PORTS} ports of type isa-serial; expected another type"
+            return (device.tag,), _SERIAL_PORTS, words
+        case Parallel():
+            words = f"ResourceType: QEMU has {_PARALLEL_PORTS} parallel ports; expected no more"
+            return (device.tag,), _PARALLEL_PORTS, words
+        case Channel() if device.target_type == "virtio" and device.target_name:
+            words = f"TargetName: another channel has the name {device.target_name}; expected one of its own"
+            return (device.tag, device.target_name), 1, words
+        case Disk() if device.source_file and not device.readonly and not device.shareable:
+            words = f"Address: another disk writes to {device.source_file}; expected shareable, or another image"
+            return (device.tag, device.source_file), 1, words
+        case _:
+            return None
+
+
 _RULES: tuple[Callable[[DomainConfig], Iterator[str]], ...] = (
     _slots_without_acpi,
     _emulation_of_what_kvm_has,
     _tables_of_firmware,
     _translation_on_old_buses,
+    _more_than_there_can_be,
 )
