@@ -1174,6 +1174,29 @@ def test_features_go_with_the_processor_that_has_them(site: Stopped) -> None:
     assert site.find("//cpu/feature") == []
 
 
+FEATURED = "<cpu mode='{}' match='exact'>{}<feature policy='disable' name='lahf_lm'/></cpu>"
+
+
+@pytest.mark.parametrize(
+    ("processor", "change", "words"),
+    [
+        (FEATURED.format("custom", "<model>qemu64</model>"), {"CPUModel": ""}, "CPUModel: CPUFeatures needs"),
+        (FEATURED.format("maximum", ""), {"CPUMode": "custom"}, "CPUMode: CPUFeatures needs"),
+    ],
+)
+def test_features_need_a_processor(site: Stopped, processor: str, change: dict[str, Any], words: str) -> None:
+    site.put(rest=processor)
+    refusal = site.refusal(site.modify_system, **change)
+    assert refusal.startswith(words)
+    assert refusal.endswith("expected one that has them, or CPUFeatures empty")
+
+
+def test_a_model_has_the_features_of_the_mode_before(site: Stopped) -> None:
+    site.put(rest=FEATURED.format("maximum", ""))
+    assert site.modify_system(CPUMode="custom", CPUModel="qemu64") == 0
+    assert site.find("//cpu/model/text() | //cpu/feature/@name") == ["qemu64", "lahf_lm"]
+
+
 @pytest.mark.parametrize("size", [(4 << 20) - 1, (4 << 20) + 1])
 def test_a_size_that_libvirt_cannot_have_is_refused(site: Stopped, size: int) -> None:
     site.put("<shmem name='s'><model type='ivshmem-plain'/><size unit='M'>4</size></shmem>")

@@ -28,6 +28,7 @@ __all__ = [
     "write_hyperv_features",
     "write_loader",
     "write_loader_type",
+    "write_mode",
     "write_model",
     "write_numa_cells",
     "write_secure_boot",
@@ -326,8 +327,14 @@ def write_cpu_features(draft: Draft, value: Sequence[str]) -> None:
             raise ValueRefusedError(f"CPUFeatures: {text} is not of the form require:vmx")
         features.append({"policy": policy, "name": name})
     draft.put("cpu_features", features)
-    if features and draft.now("cpu_mode") is None and draft.now("cpu_model") is None:
-        raise ValueRefusedError("CPUFeatures needs CPUMode or CPUModel", contradiction=True)
+    _check_features(draft)
+
+
+def write_mode(draft: Draft, value: str) -> None:
+    """CPUMode; a model goes with the mode that it was of, and features with the last one."""
+    draft.put("cpu_mode", value or None)
+    if not {"CPUModel", "CPUFeatures"} & draft.given.keys() and value:
+        _check_features(draft)
 
 
 def write_model(draft: Draft, value: str) -> None:
@@ -340,6 +347,21 @@ def write_model(draft: Draft, value: str) -> None:
     if value and mode is None:
         draft.put("cpu_mode", "custom")
         draft.put("cpu_match", draft.now("cpu_match") or "exact")
+    if "CPUFeatures" not in draft.given:
+        _check_features(draft)
+
+
+def _check_features(draft: Draft) -> None:
+    """Refuse features of no processor in particular, which libvirt does not take."""
+    mode = draft.now("cpu_mode")
+    model = draft.now("cpu_model") if mode == draft.base.cpu_mode else draft.fields.get("cpu_model")
+    if draft.now("cpu_features") and mode in (None, "custom") and model is None:
+        given = ", ".join(name for name in ("CPUMode", "CPUModel") if name in draft.given)
+        leaves = f"{given}: " if given else ""
+        raise ValueRefusedError(
+            f"{leaves}CPUFeatures needs CPUMode or CPUModel; expected one that has them, or CPUFeatures empty",
+            contradiction=True,
+        )
 
 
 def write_topology(name: str, field: str) -> Writer:
