@@ -886,6 +886,11 @@ ENCRYPTED = (
     "<disk type='network' device='disk'><source protocol='nbd' name='x'><host name='h'/></source><encryption "
     "format='luks'><secret type='passphrase' usage='u'/></encryption><target dev='vda' bus='virtio'/></disk>"
 )
+SERVERS = (
+    "<disk type='network' device='disk'><source protocol='gluster' name='v/i'><host name='one' port='24007'/>"
+    "<host name='two' port='7' transport='rdma'/><host transport='unix' socket='/run/g'/></source>"
+    "<target dev='vda' bus='virtio'/></disk>"
+)
 RESERVED = (
     "<disk type='network' device='lun'><driver name='qemu' type='raw'/>"
     "<source protocol='iscsi' name='iqn.2026-01.a:b/1'>"
@@ -935,6 +940,7 @@ SHARED = "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBa
         (PLAYED, "", "//audio//@* | //sound/codec/@type"),
         (MEDIATED, "", "//hostdev/@*"),
         (ENCRYPTED, "", "//encryption/@format | //secret/@*"),
+        (SERVERS, "", "//source/host/@*"),
         (RESERVED, "", "//reservations//@*"),
         (VOLUME, "", "//disk/@type | //disk/source/@*"),
         (UNIT, "", "//hostdev/source/address/@*"),

@@ -3,7 +3,8 @@
 `nbd://host:10809/export`, `nbd+unix:///export?socket=/run/nbd.sock`, `rbd://one,two:6789/pool/image@snapshot`,
 `gluster+rdma://host/volume/image`, `nvme://0000:44:00.0/1`.  Beside these, `unix:///run/vhost.sock` is the socket of a
 program that serves the disk or directory (vhost-user).  Where one of several hosts is a socket, its path stands
-percent-encoded among them, as in the URLs of databases.
+percent-encoded among them, as in the URLs of databases.  Hosts that are reached in different ways have one word each:
+`gluster+tcp+rdma://one,two/volume/image`.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ PROTOCOLS = frozenset(
     {"nbd", "rbd", "iscsi", "sheepdog", "gluster", "http", "https", "ftp", "ftps", "tftp", "ssh", "vxhs", "nfs"}
 )
 _NVME, _SOCKET = "nvme", "unix"
-_TRANSPORTS = frozenset({"tcp", "unix", "rdma"})
-_LOCAL = "unix"
+_LOCAL, _USUAL = "unix", "tcp"
+_TRANSPORTS = frozenset({_LOCAL, _USUAL, "rdma"})
 _QUERY = "socket="
 _PLAIN = "/:!$&'()*+,;=~"
 """What stands in a name as it is, beside letters, digits, `_`, `.` and `-`."""
@@ -50,10 +51,7 @@ def image_url(disk: Disk) -> str | None:
 def network_url(source: Disk | Hostdev) -> str:
     """A source in the network, with all its hosts."""
     hosts: Sequence[SourceHost] = source.source_hosts
-    scheme = source.source_protocol or ""
-    transport = next((host.transport for host in hosts if host.transport), None)
-    if transport is not None:
-        scheme = f"{scheme}+{transport}"
+    scheme = "+".join([source.source_protocol or "", *_transports(hosts)])
     queries = [getattr(source, "source_query", None)]
     if len(hosts) == 1 and hosts[0].socket:
         place = ""
@@ -63,6 +61,14 @@ def network_url(source: Disk | Hostdev) -> str:
     url = f"{scheme}://{place}{_path(source)}"
     told = "&".join(query for query in queries if query)
     return f"{url}?{told}" if told else url
+
+
+def _transports(hosts: Sequence[SourceHost]) -> list[str]:
+    """How hosts are reached: one word for all of them, one for each where they differ, none where nothing is said."""
+    if len({host.transport for host in hosts if not host.socket}) > 1:
+        return [host.transport or _USUAL for host in hosts]
+    said = [host.transport for host in sorted(hosts, key=lambda host: bool(host.socket)) if host.transport]
+    return said[:1]
 
 
 def _host(host: SourceHost) -> str:
@@ -102,14 +108,14 @@ def read_image_url(url: str) -> tuple[str, dict[str, object]] | None:
         ValueRefusedError: it begins like one and is none.
     """
     scheme, separator, rest = url.partition("://")
-    protocol, plus, transport = scheme.lower().partition("+")
-    if not separator or (plus and (protocol not in PROTOCOLS or transport not in _TRANSPORTS)):
+    protocol, *transports = scheme.lower().split("+")
+    if not separator or (transports and (protocol not in PROTOCOLS or not _TRANSPORTS.issuperset(transports))):
         return None
     if protocol == _NVME:
         return "nvme", _nvme(url, rest)
     if protocol == _SOCKET:
         return "vhostuser", {"source_type": "unix", "source_path": socket_of(url)}
-    return ("network", _network(url, protocol, transport or None, rest)) if protocol in PROTOCOLS else None
+    return ("network", _network(url, protocol, transports, rest)) if protocol in PROTOCOLS else None
 
 
 def socket_of(url: str) -> str:
@@ -159,18 +165,18 @@ def read_pci_address(text: str) -> dict[str, str] | None:
     return {name: f"0x{part}" for name, part in zip(("domain", "bus", "slot", "function"), parts, strict=True)}
 
 
-def _network(url: str, protocol: str, transport: str | None, rest: str) -> dict[str, object]:
+def _network(url: str, protocol: str, transports: Sequence[str], rest: str) -> dict[str, object]:
     place, _, query = rest.partition("?")
     authority, _, path = place.partition("/")
     queries = query.split("&") if query else []
-    if transport == _LOCAL and not authority:
+    if list(transports) == [_LOCAL] and not authority:
         socket = next((each for each in queries if each.startswith(_QUERY)), None)
         if socket is None:
             raise ValueRefusedError(f"Address: a URL of {protocol} over a socket ends in ?{_QUERY}/path", url)
         queries.remove(socket)
-        hosts: list[dict[str, object]] = [{"transport": transport, "socket": unquote(socket.removeprefix(_QUERY))}]
+        hosts: list[dict[str, object]] = [{"transport": _LOCAL, "socket": unquote(socket.removeprefix(_QUERY))}]
     else:
-        hosts = [_read_host(url, each, transport) for each in authority.split(",")] if authority else []
+        hosts = _read_hosts(url, authority.split(",") if authority else [], transports)
     snapshot = None
     if protocol == "rbd":
         path, _, snapshot = path.partition("@")
@@ -182,6 +188,15 @@ def _network(url: str, protocol: str, transport: str | None, rest: str) -> dict[
         "source_hosts": hosts,
         "source_snapshot_name": unquote(snapshot) if snapshot else None,
     }
+
+
+def _read_hosts(url: str, texts: Sequence[str], transports: Sequence[str]) -> list[dict[str, object]]:
+    if len(transports) <= 1:
+        return [_read_host(url, text, next(iter(transports), None)) for text in texts]
+    if len(transports) != len(texts):
+        raise ValueRefusedError("Address: expected one way of reaching all hosts, or one for each of them", url)
+    ways = [None if transport == _USUAL else transport for transport in transports]
+    return [_read_host(url, text, way) for text, way in zip(texts, ways, strict=True)]
 
 
 def _read_host(url: str, text: str, transport: str | None) -> dict[str, object]:
