@@ -886,6 +886,7 @@ ENCRYPTED = (
     "<disk type='network' device='disk'><source protocol='nbd' name='x'><host name='h'/></source><encryption "
     "format='luks'><secret type='passphrase' usage='u'/></encryption><target dev='vda' bus='virtio'/></disk>"
 )
+TWICE = "<secret type='passphrase' uuid='6f1d7c3e-0a52-4b8b-9d10-0000000a0018'/><secret type='passphrase' usage='v'/>"
 SERVERS = (
     "<disk type='network' device='disk'><source protocol='gluster' name='v/i'><host name='one' port='24007'/>"
     "<host name='two' port='7' transport='rdma'/><host transport='unix' socket='/run/g'/></source>"
@@ -940,6 +941,7 @@ SHARED = "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBa
         (PLAYED, "", "//audio//@* | //sound/codec/@type"),
         (MEDIATED, "", "//hostdev/@*"),
         (ENCRYPTED, "", "//encryption/@format | //secret/@*"),
+        (ENCRYPTED.replace("</encryption>", f"{TWICE}</encryption>"), "", "//secret/@uuid | //secret/@usage"),
         (SERVERS, "", "//source/host/@*"),
         (RESERVED, "", "//reservations//@*"),
         (VOLUME, "", "//disk/@type | //disk/source/@*"),
@@ -1219,3 +1221,38 @@ def test_keys_that_nobody_asked_for_are_not_asked_of_the_firmware(site: Stopped)
     assert site.call("DefineSystem", SystemSettings=system) == 0
     features = nodes(etree.fromstring(site.daemon.virsh("dumpxml", "secure").encode()), "//os/firmware/feature/@name")
     assert features == ["secure-boot"]
+
+
+@pytest.mark.parametrize("place", ["source", "disk"])
+def test_the_secrets_of_an_image_change_one_by_one(site: Stopped, place: str) -> None:
+    encryption = f"<encryption format='luks'>{TWICE}</encryption>"
+    inside, beside = (encryption, "") if place == "source" else ("", encryption)
+    site.put(
+        f"<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='/a.raw'>{inside}</source>"
+        f"{beside}<target dev='vda' bus='virtio'/></disk>"
+    )
+    found = f"//{place}/encryption/secret/@uuid | //{place}/encryption/secret/@usage"
+    (first, second) = site.find(found)
+    assert second == "v"
+    assert site.modify("Disk", "vda", FurtherEncryptionSecrets=["usage=w", f"uuid={first}"]) == 0
+    assert site.find(found) == [first, "w", first]
+    assert site.modify("Disk", "vda", EncryptionSecret="", EncryptionSecretUsage="u") == 0
+    assert site.find(found) == ["u", "w", first]
+    assert site.modify("Disk", "vda", FurtherEncryptionSecrets=[]) == 0
+    assert site.find(found) == ["u"]
+    for wrong in ("w", "usage=", "key=w"):
+        refusal = site.refusal(site.modify, "Disk", "vda", FurtherEncryptionSecrets=[wrong])
+        assert f"FurtherEncryptionSecrets: {wrong} is none" in refusal
+    assert site.modify("Disk", "vda", EncryptionFormat="") == 0
+    assert site.find("//encryption") == []
+    assert "needs EncryptionSecret" in site.refusal(site.modify, "Disk", "vda", FurtherEncryptionSecrets=["usage=w"])
+
+
+def test_who_logs_in_is_said_where_it_stands(site: Stopped) -> None:
+    site.put(
+        "<disk type='network' device='disk'><source protocol='rbd' name='p/i'><host name='h'/></source>"
+        "<auth username='one'><secret type='ceph' usage='u'/></auth><target dev='vda' bus='virtio'/></disk>"
+    )
+    uuid = "6f1d7c3e-0a52-4b8b-9d10-0000000a0018"
+    assert site.modify("Disk", "vda", SecretUUID=uuid, SecretUsage="") == 0
+    assert site.find("//disk/auth/secret/@uuid | //auth/secret/@usage | //source/auth") == [uuid]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 
 from virtcim.libhelper.documents.domain import Disk, Filesystem
 from virtcim.providers.consoles import file_url
@@ -248,22 +248,29 @@ _IO_LIMITS = (
 )
 
 
-def _first_of(name: str, *fields: MappedField) -> Property[DiskSetting]:
-    """What stands at one of several places; it is written where it is, else to the first one."""
+_NAMED_BY = {"auth": "username", "encryption": "format"}
+"""By what may stand in the source of a disk or beside it, the field that each has."""
+
+
+def _is_beside_source(draft: Draft, part: str) -> bool:
+    """Whether a part of the XML stands beside the source; that of another image stands in it."""
+    return "type" not in draft.fields and getattr(draft.base, f"{part}_{_NAMED_BY[part]}", None) is not None
+
+
+def _first_of(name: str, inside: MappedField, beside: MappedField) -> Property[DiskSetting]:
+    """What stands in the source or beside it; it is written where the rest of it is, else in the source."""
+    part = beside.name.partition("_")[0]
 
     def get(setting: DiskSetting) -> CIMValue:
-        values = (getattr(setting.device, field.name, None) for field in fields)
+        values = (getattr(setting.device, field.name, None) for field in (inside, beside))
         return next((value for value in values if value is not None), None)
 
     def write(draft: Draft, value: object) -> None:
-        held = (field for field in fields if getattr(draft.base, field.name, None) is not None)
-        place = next(held, fields[0])
-        # With another image its place is the first one: the other goes with the old image.
-        if "type" in draft.fields:
-            place = fields[0]
+        place = beside if _is_beside_source(draft, part) else inside
         draft.put(place.name, None if value == "" else value)
 
-    return Property(name, get, "domain XML " + ", ".join(Disk.field_path(field.name) for field in fields), write)
+    paths = ", ".join(Disk.field_path(field.name) for field in (inside, beside))
+    return Property(name, get, f"domain XML {paths}", write)
 
 
 def _write_reservations(draft: Draft, value: str) -> None:
@@ -271,6 +278,36 @@ def _write_reservations(draft: Draft, value: str) -> None:
     _to("ReservationsSocket", Disk.source_reservations_source_path, None)(draft, value)
     draft.put("source_reservations_source_type", "unix" if value else None)
     draft.put("source_reservations_source_mode", "client" if value else None)
+
+
+def _further_secrets(setting: DiskSetting) -> list[str] | None:
+    """The secrets of an image beside the first one."""
+    device = setting.device
+    if isinstance(device, Filesystem):
+        return None
+    secrets = device.source_encryption_secrets or device.encryption_secrets
+    return [f"uuid={each.uuid}" if each.uuid else f"usage={each.usage}" for each in secrets[1:]] or None
+
+
+def _write_further_secrets(draft: Draft, value: Sequence[str]) -> None:
+    """FurtherEncryptionSecrets; the first one is that of EncryptionSecret or EncryptionSecretUsage."""
+    if isinstance(draft.base, Filesystem):
+        raise ValueRefusedError("FurtherEncryptionSecrets does not apply to this kind of disk", contradiction=True)
+    place = "encryption" if _is_beside_source(draft, "encryption") else "source_encryption"
+    singles = {name: f"{place}_secret_{name}" for name in ("type", "uuid", "usage")}
+    first = {name: draft.now(field) for name, field in singles.items() if draft.now(field) is not None}
+    if not first:
+        raise ValueRefusedError("FurtherEncryptionSecrets needs EncryptionSecret, the first one", contradiction=True)
+    for field in singles.values():
+        draft.fields.pop(field, None)
+    draft.put(f"{place}_secrets", [first, *map(_secret, value)])
+
+
+def _secret(text: str) -> dict[str, str]:
+    name, _, value = text.partition("=")
+    if name not in ("uuid", "usage") or not value:
+        raise ValueRefusedError(f"FurtherEncryptionSecrets: {text:.100} is none; expected uuid=UUID or usage=NAME")
+    return {"type": "passphrase", name: value}
 
 
 _REACHED = (
@@ -282,6 +319,12 @@ _REACHED = (
     _first_of("EncryptionSecretType", Disk.source_encryption_secret_type, Disk.encryption_secret_type),
     _first_of("EncryptionSecret", Disk.source_encryption_secret_uuid, Disk.encryption_secret_uuid),
     _first_of("EncryptionSecretUsage", Disk.source_encryption_secret_usage, Disk.encryption_secret_usage),
+    Property(
+        "FurtherEncryptionSecrets",
+        _further_secrets,
+        "domain XML: the secrets of an encrypted image after the first one",
+        _write_further_secrets,
+    ),
     _first_of("EncryptionEngine", Disk.source_encryption_engine, Disk.encryption_engine),
     _field("InitiatorName", Disk.source_initiator_iqn_name),
     _field("ConfigFile", Disk.source_config_file),

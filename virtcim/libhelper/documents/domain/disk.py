@@ -23,7 +23,7 @@ from virtcim.libhelper.xml.mapping import (
     YesNo,
 )
 
-__all__ = ["BackingStore", "Disk", "Slice", "SourceHost", "StorageSource"]
+__all__ = ["BackingStore", "Disk", "EncryptionSecret", "Slice", "SourceHost", "StorageSource"]
 
 
 class SourceHost(Mapped):
@@ -34,6 +34,15 @@ class SourceHost(Mapped):
     port = Int("@port")
     transport = Text("@transport")
     socket = Text("@socket")
+
+
+class EncryptionSecret(Mapped):
+    """A `<secret>` of an encrypted image, by its UUID or by what it is used for."""
+
+    tag = "secret"
+    type = Text("@type")
+    uuid = Text("@uuid")
+    usage = Text("@usage")
 
 
 class Slice(Mapped):
@@ -104,6 +113,7 @@ class StorageSource(Mapped):
     source_cookie_names = Texts("source/cookies/cookie/@name", writable=False)
     source_encryption_format = Text("source/encryption/@format")
     source_encryption_engine = Text("source/encryption/@engine")
+    source_encryption_secrets = Items("source/encryption/secret", EncryptionSecret)
     source_encryption_secret_type = Text("source/encryption/secret/@type")
     source_encryption_secret_uuid = Text("source/encryption/secret/@uuid")
     source_encryption_secret_usage = Text("source/encryption/secret/@usage")
@@ -193,6 +203,7 @@ class DiskTarget(Mapped):
     product = Text("product")
     encryption_format = Text("encryption/@format")
     encryption_engine = Text("encryption/@engine")
+    encryption_secrets = Items("encryption/secret", EncryptionSecret)
     encryption_secret_type = Text("encryption/secret/@type")
     encryption_secret_uuid = Text("encryption/secret/@uuid")
     encryption_secret_usage = Text("encryption/secret/@usage")
