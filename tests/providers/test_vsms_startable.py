@@ -141,6 +141,92 @@ ONE_TOO_MANY = {
     ),
 }
 
+DISK = (
+    "<disk type='file'><driver name='qemu' type='raw'{}/><source file='{}'/><target dev='vda' bus='virtio'/>{}</disk>"
+)
+DIRECTORY = "<filesystem type='mount' accessmode='squash'><source dir='/tmp'/><target dir='{}'/></filesystem>"
+NETWORK = "<interface type='user'><mac address='52:54:00:00:00:01'/><model type='virtio'/>{}</interface>"
+CELLS = "<cpu><numa><cell id='0' cpus='0' memory='65536'/><cell id='1' cpus='1' memory='0'/></numa></cpu>"
+
+
+def beyond(xml: str, part: str, change: Callable[[Stopped], int], words: str) -> Obstacle:
+    return Obstacle(Guest(xml.format(part)), part, change, words)
+
+
+VALUES_BEYOND: dict[str, tuple[str, dict[str, Any], str]] = {
+    "blocks that are no power of two": (
+        "<blockio logical_block_size='1000' physical_block_size='1000'/>",
+        {"LogicalBlockSize": 1000, "PhysicalBlockSize": 1000},
+        "LogicalBlockSize: QEMU takes no 1000; expected a power of two from 512 to 2097152",
+    ),
+    "blocks that are too small": (
+        "<blockio physical_block_size='256'/>",
+        {"PhysicalBlockSize": 256},
+        "PhysicalBlockSize: QEMU takes no 256",
+    ),
+    "blocks larger than those below": (
+        "<blockio logical_block_size='4096'/>",
+        {"LogicalBlockSize": 4096},
+        "LogicalBlockSize: 4096 is more than PhysicalBlockSize, 512",
+    ),
+    "queues": (" queues='1025'", {"QueueCount": 1025}, "QueueCount: QEMU takes no 1025; expected 1 to 1024"),
+    "places in a queue": (
+        " queue_size='100'",
+        {"Options": ["driver/@queue_size=100"]},
+        "Options: driver/@queue_size: QEMU takes no 100; expected a power of two from 2 to 1024",
+    ),
+}
+OTHER_VALUES_BEYOND = {
+    "queues of SCSI": beyond(
+        "<controller type='scsi' index='0' model='virtio-scsi'>{}</controller>",
+        "<driver queues='1023'/>",
+        modify("Controller", "controller:scsi:0", Queues="1023"),
+        "Queues: QEMU takes no 1023; expected 1 to 1022",
+    ),
+    "ports of a controller": beyond(
+        "<controller type='virtio-serial' index='0'{}/>",
+        " ports='512'",
+        modify("Controller", "controller:virtio-serial:0", Ports="512"),
+        "Ports: QEMU takes no 512; expected 1 to 511",
+    ),
+    "heads": beyond(
+        f"{VNC}<video><model type='virtio'{{}}/></video>",
+        " heads='17'",
+        modify("Video", "video:0", Heads=17),
+        "Heads: QEMU takes no 17; expected 1 to 16",
+    ),
+    "memory of an adapter": beyond(
+        f"{VNC}<video><model type='bochs'{{}}/></video>",
+        " vram='2048'",
+        modify("Video", "video:0", VideoMemory=2048),
+        "VideoMemory: QEMU takes no 2048; expected 4096 to 262144",
+    ),
+    "a name of a directory": beyond(
+        DIRECTORY.replace("{}", "share{}"),
+        "x" * 27,
+        modify("Disk", "share", MountPoint=f"share{'x' * 27}"),
+        f"MountPoint: share{'x' * 27} has 32 bytes; expected 31 at most",
+    ),
+    "queues of a network": beyond(
+        NETWORK,
+        "<driver queues='4'/>",
+        modify("Net", "52:54:00:00:00:01", QueueCount=4),
+        "QueueCount: an interface of the NetworkType user has none",
+    ),
+    "tags of a network": beyond(
+        NETWORK,
+        "<vlan><tag id='5'/></vlan>",
+        modify("Net", "52:54:00:00:00:01", VLANTags=[5]),
+        "VLANTags: an interface of the NetworkType user has none",
+    ),
+    "a port of two displays": beyond(
+        "<graphics type='vnc' port='5998'/>{}",
+        "<graphics type='spice' port='5998'/>",
+        add("Graphics", ResourceSubType="spice", Address="127.0.0.1:5998"),
+        "Address: port 5998 is that of another display",
+    ),
+}
+
 
 def check_obstacle(site: Stopped, obstacle: Obstacle) -> None:
     """QEMU does not start what a change would lead to; that change is refused, and another one of that guest is not."""
@@ -207,3 +293,39 @@ def test_an_image_is_written_by_one_disk(site: Stopped, tmp_path: Path) -> None:
             f"Address: another disk writes to {image}",
         ),
     )
+
+
+@pytest.mark.parametrize("name", VALUES_BEYOND)
+def test_a_disk_has_what_qemu_takes(site: Stopped, tmp_path: Path, name: str) -> None:
+    part, change, words = VALUES_BEYOND[name]
+    image = tmp_path / "image"
+    image.write_bytes(bytes(4 << 20))
+    disk = DISK.format("", image, part) if part.startswith("<") else DISK.format(part, image, "")
+    check_obstacle(site, Obstacle(Guest(disk), part, modify("Disk", "vda", **change), words))
+
+
+@pytest.mark.parametrize("name", OTHER_VALUES_BEYOND)
+def test_a_device_has_what_qemu_takes(site: Stopped, name: str) -> None:
+    check_obstacle(site, OTHER_VALUES_BEYOND[name])
+
+
+def test_each_node_of_a_guest_has_memory(site: Stopped) -> None:
+    Guest(rest=CELLS).put(site)
+    with pytest.raises(subprocess.CalledProcessError):
+        site.start()
+    site.put()
+    assert "NUMACells: a cell has no memory" in site.refusal(site.modify_system, NUMACells=["0:65536", "1:0"])
+
+
+@pytest.mark.parametrize(("bus", "name", "place"), [("sata", "sda", ("0", "9")), ("ide", "hda", ("5", "0"))])
+def test_a_disk_is_at_a_place_that_its_controller_has(
+    site: Stopped, tmp_path: Path, bus: str, name: str, place: tuple[str, str]
+) -> None:
+    image = tmp_path / "image"
+    image.write_bytes(bytes(1 << 20))
+    address = f"<address type='drive' controller='0' bus='{place[0]}' target='0' unit='{place[1]}'/>"
+    disk = f"<disk type='file'><source file='{image}'/><target dev='{name}' bus='{bus}'/>{address}</disk>"
+    names = ["type", "controller", "bus", "target", "unit"]
+    change = modify("Disk", name, AddressProperties=names, AddressValues=["drive", "0", place[0], "0", place[1]])
+    words = f"AddressValues: a controller of {bus} has no bus {place[0]} with a unit {place[1]}"
+    check_obstacle(site, Obstacle(Guest(disk), address, change, words))

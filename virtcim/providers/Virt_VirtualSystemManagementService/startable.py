@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from virtcim.libhelper.documents.domain import Channel, Disk, Graphics, MemoryDevice, Parallel, Serial
+from virtcim.immutable import immutable
+from virtcim.libhelper.documents.domain import (
+    Channel,
+    Disk,
+    Filesystem,
+    Graphics,
+    Interface,
+    MemoryDevice,
+    Parallel,
+    Serial,
+)
 from virtcim.libhelper.documents.domain.companions import root_bus_of
 from virtcim.libhelper.documents.domain.defaults import is_x86
 from virtcim.libhelper.documents.domain.device import VirtioOptions
+from virtcim.libhelper.xml.mapping import read_number
 from virtcim.providers.drafts import ValueRefusedError
 
 if TYPE_CHECKING:
@@ -29,8 +40,51 @@ _NEEDS_KVM = {
 }
 """By the field that switches it on, what an emulated processor has not."""
 _MODERN = "virtio-non-transitional"
+_PLAYED = "user"
 _SERIAL_PORTS, _PARALLEL_PORTS = 4, 3
 """What a PC has at most."""
+
+
+@immutable
+class _Range:
+    """The numbers that QEMU takes in a field of a device.
+
+    Attributes:
+        field: of the device.
+        name: of the property, and of the option where it is one.
+        lowest, highest: which it takes.
+        is_power: whether it takes only powers of two.
+    """
+
+    field: str
+    name: str
+    lowest: int
+    highest: int
+    is_power: bool = False
+
+    def takes(self, number: int) -> bool:
+        """Whether QEMU takes a number."""
+        return self.lowest <= number <= self.highest and not (self.is_power and number & (number - 1))
+
+
+_SMALLEST_BLOCK, _LARGEST_BLOCK = 512, 2 << 20
+_RANGES: Mapping[tuple[str, str | None], Sequence[_Range]] = {
+    ("disk", None): (
+        _Range("blockio_logical_block_size", "LogicalBlockSize", _SMALLEST_BLOCK, _LARGEST_BLOCK, is_power=True),
+        _Range("blockio_physical_block_size", "PhysicalBlockSize", _SMALLEST_BLOCK, _LARGEST_BLOCK, is_power=True),
+        _Range("driver_queues", "QueueCount", 1, 1024),
+        _Range("driver_queue_size", "Options: driver/@queue_size", 2, 1024, is_power=True),
+    ),
+    ("controller", "scsi"): (_Range("driver_queues", "Queues", 1, 1022),),
+    ("controller", "virtio-serial"): (_Range("ports", "Ports", 1, 511),),
+    ("video", "virtio"): (_Range("model_heads", "Heads", 1, 16),),
+    ("video", "bochs"): (_Range("model_vram", "VideoMemory", 4 << 10, 256 << 10),),
+}
+"""By the element of a device and its kind, None for all of them."""
+_LAST_UNITS = {"ide": (1, 1), "sata": (0, 5)}
+"""By the bus of a disk that has no more of them, the last bus of a controller and the last unit of each."""
+_LONGEST_TAG = 31
+"""Bytes in the name by which a guest finds a directory of the host."""
 
 
 def check_start(context: DraftContext, before: DomainConfig | None = None) -> None:
@@ -131,10 +185,98 @@ def _limited_kind(device: Device, config: DomainConfig) -> tuple[tuple[object, .
             return None
 
 
+def _numbers_beyond(config: DomainConfig) -> Iterator[str]:
+    for device in config.devices:
+        kind = getattr(device, "model_type" if device.tag == "video" else "type", None)
+        for each in (*_RANGES.get((device.tag, None), ()), *_RANGES.get((device.tag, kind), ())):
+            number = getattr(device, each.field)
+            if number is not None and not each.takes(number):
+                powers = "a power of two from " if each.is_power else ""
+                yield f"{each.name}: QEMU takes no {number}; expected {powers}{each.lowest} to {each.highest}"
+
+
+def _blocks_larger_than_those_below(config: DomainConfig) -> Iterator[str]:
+    for device in config.devices:
+        if not isinstance(device, Disk):
+            continue
+        logical = device.blockio_logical_block_size or _SMALLEST_BLOCK
+        physical = device.blockio_physical_block_size or _SMALLEST_BLOCK
+        if logical > physical:
+            yield f"LogicalBlockSize: {logical} is more than PhysicalBlockSize, {physical}; expected no more"
+
+
+def _places_beyond(config: DomainConfig) -> Iterator[str]:
+    for device in config.devices:
+        if (
+            not isinstance(device, Disk)
+            or device.target_bus not in _LAST_UNITS
+            or device.address.get("type") != "drive"
+        ):
+            continue
+        last_bus, last_unit = _LAST_UNITS[device.target_bus]
+        bus, unit = (read_number(device.address.get(name, "0")) or 0 for name in ("bus", "unit"))
+        if bus > last_bus or unit > last_unit:
+            yield (
+                f"AddressValues: a controller of {device.target_bus} has no bus {bus} with a unit {unit};"
+                f" expected {last_bus} and {last_unit} at most"
+            )
+
+
+def _names_of_directories(config: DomainConfig) -> Iterator[str]:
+    for device in config.devices:
+        name = (isinstance(device, Filesystem) and device.target_dir) or ""
+        if len(name.encode()) > _LONGEST_TAG:
+            yield f"MountPoint: {name} has {len(name.encode())} bytes; expected {_LONGEST_TAG} at most"
+
+
+def _of_other_networks(config: DomainConfig) -> Iterator[str]:
+    """What a network that QEMU itself plays has not."""
+    for device in config.devices:
+        if not isinstance(device, Interface) or device.type != _PLAYED:
+            continue
+        for name, value in (
+            ("QueueCount", (device.driver_queues or 1) > 1),
+            ("VLANTags", device.vlan_tags),
+            ("Script", device.script_path),
+        ):
+            if value:
+                yield f"{name}: an interface of the NetworkType {_PLAYED} has none; expected another type"
+
+
+def _ports_of_two_displays(config: DomainConfig) -> Iterator[str]:
+    taken: set[int] = set()
+    for device in config.devices:
+        if not isinstance(device, Graphics):
+            continue
+        for name, port in (
+            ("Address", device.port),
+            ("TLSPort", device.tls_port),
+            ("WebSocketPort", device.websocket),
+        ):
+            if port is None or port <= 0:
+                continue
+            if port in taken:
+                yield f"{name}: port {port} is that of another display or use; expected one of its own"
+            taken.add(port)
+
+
+def _nodes_without_memory(config: DomainConfig) -> Iterator[str]:
+    for cell in config.cpu_numa_cells:
+        if not cell.memory:
+            yield "NUMACells: a cell has no memory; expected some in each"
+
+
 _RULES: tuple[Callable[[DomainConfig], Iterator[str]], ...] = (
     _slots_without_acpi,
     _emulation_of_what_kvm_has,
     _tables_of_firmware,
     _translation_on_old_buses,
     _more_than_there_can_be,
+    _numbers_beyond,
+    _blocks_larger_than_those_below,
+    _places_beyond,
+    _names_of_directories,
+    _of_other_networks,
+    _ports_of_two_displays,
+    _nodes_without_memory,
 )
