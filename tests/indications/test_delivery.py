@@ -7,7 +7,7 @@ import sqlite3
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +26,7 @@ from virtcim.cimom.access import RoleSettings
 from virtcim.cimom.indications import journal, queue
 from virtcim.cimom.indications.engine import IndicationEngine
 from virtcim.cimom.indications.journal import Body, own_properties
-from virtcim.cimom.indications.queue import RECOVERED_SIZE
+from virtcim.cimom.indications.queue import RECOVERED_SIZE, DestinationQueue
 from virtcim.cimom.indications.records import (
     IndicationBody,
     OnFatalError,
@@ -466,6 +466,38 @@ def test_all_that_waits_is_bounded_at_the_cost_of_who_has_most(run: Run, listen:
     assert [len(queue) + queue.dropped for queue in queues] == [50, 1]
     each = queues[1].size
     assert 20_000 - 2 * each < sum(queue.size for queue in queues) <= 20_000
+
+
+def test_many_destinations_of_one_user_take_nothing_from_another(run: Run, listen: Listen) -> None:
+    """Whose indications take most loses his oldest, and to find them costs the same for each of his destinations."""
+    running = run(max_queued_bytes=200_000, retry_first=60.0, retry_interval=60.0)
+    silent = listen(lambda number, body: answer(b"", "503 Busy"))
+    ann, mallory = (Principal(name, Mechanism.PASSWORD) for name in ("ann", "mallory"))
+    little = running.subscribe(silent.url, "SELECT * FROM CIM_InstDeletion", name="little", principal=ann)
+    many = [
+        running.subscribe(silent.url, "SELECT * FROM CIM_InstCreation", name=f"many{number}", principal=mallory)
+        for number in range(50)
+    ]
+    for number in range(20):
+        running.source.tell(system(f"n{number}"), None)
+    queues = running.service.queues
+    listings: list[bool] = []
+
+    def listed() -> Sequence[DestinationQueue]:
+        listings.append(True)
+        return queues.all()
+
+    queues.memory.sources = [listed]
+    tell(running, *(f"n{number}" for number in range(20)))
+    theirs = [running.queue(key) for key in many]
+    assert running.queue(little).dropped == 0
+    assert len(running.queue(little)) == 20
+    # They lose alike.
+    assert {len(queue) for queue in theirs} <= {min(map(len, theirs)), min(map(len, theirs)) + 1}
+    assert sum(queue.dropped for queue in theirs) > 500
+    assert sum(len(queue) + queue.dropped for queue in theirs) == 1000
+    assert queues.memory.size == sum(queue.size for queue in queues.all()) <= 200_000
+    assert len(listings) <= 20
 
 
 def test_what_waits_for_cim_servers_is_bounded_with_the_rest(

@@ -10,9 +10,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from heapq import heapify, heappop, heappush, heapreplace
 from itertools import chain
 from typing import NamedTuple
 
@@ -101,12 +102,28 @@ class SharedMemory:
             self.size += size
 
     def bound(self) -> None:
-        """Drop the oldest of the queue that takes most, until all of them together take no more than they may."""
-        while self.size > self._limit:
-            several = (queue for source in self.sources for queue in source() if len(queue) > 1)
-            largest = max(several, key=lambda queue: queue.size, default=None)
-            if largest is None or not largest.drop_oldest():
-                return
+        """Drop the oldest of the longest queue of whoever takes most, until all together take no more than they may.
+
+        With a thousand destinations that take nothing, a change drops a thousand: none of them is looked for among all.
+        """
+        if self.size <= self._limit:
+            return
+        queues: dict[str, list[tuple[int, int, DestinationQueue]]] = defaultdict(list)
+        for number, queue in enumerate(queue for source in self.sources for queue in source()):
+            if len(queue):
+                heappush(queues[queue.owner], (-queue.size, number, queue))
+        holders = [(sum(size for size, _, _ in own), owner) for owner, own in queues.items()]
+        heapify(holders)
+        while self.size > self._limit and holders:
+            taken, owner = holders[0]
+            size, number, queue = queues[owner][0]
+            if queue.drop_oldest():
+                heapreplace(queues[owner], (-queue.size, number, queue))
+                heapreplace(holders, (taken - size - queue.size, owner))
+            else:
+                heappop(queues[owner])
+                if not queues[owner]:
+                    heappop(holders)
 
 
 class DestinationQueue:
@@ -119,6 +136,7 @@ class DestinationQueue:
         settings: limits.
         memory: what it takes together with others.
         name: whose it is, for people.
+        owner: who has to give way with it where all queues together take too much.
 
     Attributes:
         delivered, failures, dropped: indications that were taken, attempts that failed, indications that were given up.
@@ -135,9 +153,11 @@ class DestinationQueue:
         settings: IndicationSettings,
         memory: SharedMemory,
         name: str,
+        owner: str,
     ) -> None:
         self.key = key
         self.name = name
+        self.owner = owner
         self.delivered = self.failures = self.dropped = self.size = 0
         self.last_error = ""
         self.failing_since: datetime | None = None
@@ -362,6 +382,7 @@ class Queues:
                     self._settings,
                     self.memory,
                     f"destination {destination.name}",
+                    destination.owner,
                 )
             return queue
 

@@ -287,7 +287,7 @@ class Relay:
         recipient = self._recipients.get(key)
         if recipient is None:
             name = f"CIM server {key}"
-            queue = DestinationQueue(key, "", self._journal, self._settings, self._memory, name)
+            queue = DestinationQueue(key, "", self._journal, self._settings, self._memory, name, name)
             recipient = self._recipients[key] = Recipient(key, queue)
         return recipient
 

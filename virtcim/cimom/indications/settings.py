@@ -79,7 +79,7 @@ class IndicationSettings:
         queue_length: indications that wait for one destination; beyond it the oldest are dropped.
         queue_bytes: memory of these, likewise.
         max_queued_bytes: memory of those of all destinations, and of CIM servers with the bridge; beyond it the oldest
-            for whichever has most are dropped.
+            of the user, or CIM server, that has most are dropped.
         away_seconds: seconds that indications wait for a CIM server with the bridge in it that has gone; then it counts
             as removed.
         max_streams: streams of events to consoles and other clients of REST, those that may come back too.
