@@ -41,7 +41,7 @@ from virtcim.cimom.principals import Mechanism, Principal
 from virtcim.cimom.query import parse_select
 from virtcim.cimom.recent import Recent
 from virtcim.frontends.cimxml.encode import Encoder
-from virtcim.frontends.cimxml.export import MAX_FRAMES, CIMXMLExport, _Line
+from virtcim.frontends.cimxml.export import MAX_FRAMES, CIMXMLExport, _Line, make_client_context
 from virtcim.frontends.http.client import Connection
 from virtcim.providers.interface import CIMError, EmbeddedInstance, Status
 from virtcim.schema.classes import ClassStore
@@ -739,6 +739,37 @@ def test_https_that_does_not_fit_delivers_nothing(
     assert asking.bodies == []
 
 
+def test_destinations_share_what_is_set_for_them(
+    run: Run, listen: Listen, secure: Secure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Authorities take a megabyte: a thousand destinations at one time have them once."""
+    made: list[DestinationSettings] = []
+
+    def make(settings: DestinationSettings) -> ssl.SSLContext:
+        made.append(settings)
+        return make_client_context(settings)
+
+    monkeypatch.setattr("virtcim.frontends.cimxml.export.make_client_context", make)
+    listener = listen(tls=secure.context())
+    running = run(tls={"*": DestinationSettings(ca=secure.authority.file)})
+    keys = [running.subscribe(listener.url, name=f"n{number}") for number in range(20)]
+    tell(running, "a")
+    wait_until(lambda: all(running.queue(key).delivered for key in keys))
+    assert len(made) == 1
+
+
+def test_certificates_that_cannot_be_used_are_tried_again(run: Run, listen: Listen, secure: Secure) -> None:
+    """What fails is not kept: nothing of the file need look otherwise when it can be used."""
+    listener, missing = listen(tls=secure.context()), secure.authority.directory / "missing.pem"
+    running = run(tls={"*": DestinationSettings(ca=missing)}, check_seconds=3600.0)
+    keys = [running.subscribe(listener.url, name=f"n{number}") for number in range(3)]
+    tell(running, "a")
+    wait_until(lambda: all(running.queue(key) and running.queue(key).failures >= 2 for key in keys))
+    assert "the certificates for it cannot be used" in running.queue(keys[0]).last_error
+    missing.write_bytes(secure.authority.file.read_bytes())
+    wait_until(lambda: all(running.queue(key).delivered for key in keys))
+
+
 def test_certificates_are_read_again(run: Run, listen: Listen, secure: Secure) -> None:
     asking = listen(tls=secure.context(asks=True))
     shown = secure.authority.directory / "shown.pem"
@@ -750,6 +781,21 @@ def test_certificates_are_read_again(run: Run, listen: Listen, secure: Secure) -
     tell(running, "a")
     wait_until(lambda: running.queue(key) is not None and running.queue(key).failures >= 1)
     shown.write_bytes(secure.client.read_bytes())
+    wait_until(lambda: running.queue(key).delivered == 1)
+
+
+def test_authorities_of_the_system_are_read_again(
+    run: Run, listen: Listen, secure: Secure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system = tmp_path / "system.pem"
+    system.write_bytes(Authority(tmp_path / "other", "Other").file.read_bytes())
+    monkeypatch.setenv("SSL_CERT_FILE", str(system))
+    listener = listen(tls=secure.context())
+    running = run(check_seconds=0.01)
+    key = running.subscribe(listener.url)
+    tell(running, "a")
+    wait_until(lambda: running.queue(key) is not None and running.queue(key).failures >= 1)
+    system.write_bytes(secure.authority.file.read_bytes())
     wait_until(lambda: running.queue(key).delivered == 1)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import ssl
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from lxml import etree
@@ -92,6 +93,19 @@ class _Line:
     frames: dict[tuple[object, ...], tuple[bytes, bytes]] = field(default_factory=dict)
 
 
+@dataclass(slots=True, frozen=True)
+class _Context:
+    """A TLS context.
+
+    Attributes:
+        files: times and sizes of the files that it is made from.
+        made: itself, soon.
+    """
+
+    files: tuple[object, ...]
+    made: asyncio.Future[ssl.SSLContext]
+
+
 class CIMXMLExport:
     """Sends indications to listeners.  Everything runs in the loop of the delivery.
 
@@ -108,6 +122,7 @@ class CIMXMLExport:
         self._shared: Recent[Body, bytes] = Recent(self._written, RECENT)
         self._settings = settings
         self._lines: dict[str, _Line] = {}
+        self._contexts: dict[DestinationSettings, _Context] = {}
         self._number = 0
 
     async def send(self, destination: DestinationRecord, body: Body, own: Properties) -> None:
@@ -200,7 +215,7 @@ class CIMXMLExport:
         files: tuple[object, ...] = ()
         line = self._lines.get(key)
         if wanted is not None and (line is None or time.monotonic() - line.used > self._settings.check_seconds):
-            files = await asyncio.to_thread(stamps_of, wanted.files)
+            files = await asyncio.to_thread(stamps_of, _files_of(wanted))
         elif line is not None:
             files = line.files
         target = f"{url.path or '/'}{'?' + url.query if url.query else ''}"
@@ -212,13 +227,40 @@ class CIMXMLExport:
         context = None
         if wanted is not None:
             try:
-                context = await asyncio.to_thread(make_client_context, wanted)
+                context = await self._context(wanted, files)
             except (OSError, ValueError) as error:
                 raise DeliveryError(f"the certificates for it cannot be used: {error}") from error
         limits = self._settings
         connection = Connection(host, port, context, limits.timeout, limits.max_answer)
         line = self._lines[key] = _Line(connection, destination.url, place, target, files, time.monotonic())
         return line
+
+    async def _context(self, wanted: DestinationSettings, files: tuple[object, ...]) -> ssl.SSLContext:
+        """The TLS context of an entry of the settings: one for all its destinations, as the authorities of the system
+        alone take a megabyte in each.
+
+        Raises:
+            OSError, ValueError: as `make_client_context`.
+        """
+        known = self._contexts.get(wanted)
+        if known is None or known.files != files:
+            made = asyncio.get_running_loop().run_in_executor(None, make_client_context, wanted)
+            known = self._contexts[wanted] = _Context(files, made)
+        try:
+            # Whoever gives up waits for himself only.
+            return await asyncio.shield(known.made)
+        except (OSError, ValueError):
+            if self._contexts.get(wanted) is known:
+                del self._contexts[wanted]
+            raise
+
+
+def _files_of(settings: DestinationSettings) -> tuple[Path, ...]:
+    """All files that the TLS context for a listener is made from: those of the system where no authority is named."""
+    if settings.ca is not None or not settings.verify:
+        return settings.files
+    system = ssl.get_default_verify_paths()
+    return (*settings.files, *(Path(each) for each in (system.cafile, system.capath) if each is not None))
 
 
 def make_client_context(settings: DestinationSettings) -> ssl.SSLContext:
