@@ -345,6 +345,18 @@ def test_a_server_out_of_descriptors_says_so_once_and_serves_when_it_has_some(se
         each.close()
 
 
+def test_connections_that_may_be_open_can_be_opened() -> None:
+    """Systems give few files to whoever does not ask for more."""
+    server = Server("test:///default")
+    server.command[:0] = ["prlimit", "--nofile=256:1024"]
+    with server, contextlib.ExitStack() as connections:
+        for _ in range(300):
+            connections.enter_context(socket.create_connection((server.host, server.port)))
+        with server.client() as client:
+            client.call(*LIST_GUESTS)
+        assert "The process can have 1024 files open; expected 5024 for the connections" in server.errors
+
+
 def test_ends_in_time_under_load(serve: Callable[..., Server], tmp_path: Path) -> None:
     """With large reads in every thread, and clients that go on asking."""
     node = tmp_path / "node.xml"

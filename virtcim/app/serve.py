@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import resource
 import signal
 import sys
 import threading
@@ -46,6 +47,9 @@ HYPERVISOR_STOP = 0.5
 """Seconds that the hypervisors and the store get to close; with `ServerSettings.stop_timeout` it makes the 2 s of a
 stop."""
 
+OTHER_FILES = 1024
+"""Files that are open beside connections with clients and listeners: hypervisors, consoles, the database, copies."""
+
 log = logging.getLogger("virtcim")
 
 
@@ -66,6 +70,7 @@ def serve(settings: Settings, example: bool, test_driver: bool, reload: Callable
         ConfigError: a setting turns out wrong only when it is used.
     """
     sys.setswitchinterval(settings.loop.switch_interval)
+    _allow_open_files(settings)
     stop_limit = settings.server.stop_timeout + HYPERVISOR_STOP
     with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(LeavingLast())) as runner:
         status = runner.run(
@@ -76,6 +81,31 @@ def serve(settings: Settings, example: bool, test_driver: bool, reload: Callable
         logging.shutdown()
         os._exit(status)
     return status
+
+
+def _allow_open_files(settings: Settings) -> None:
+    """Let the process have as many files open as the other limits let clients cause.
+
+    Systems give 1,024 to whoever does not ask for more, and connections that ask for nothing would use them up long
+    before there are `max_connections`.
+    """
+    wanted = settings.server.max_connections + settings.indications.max_subscriptions + OTHER_FILES
+    if settings.cmpi.enabled:
+        wanted += 2 * settings.cmpi.max_connections
+    given, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+    if given != resource.RLIM_INFINITY and given < allowed:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
+        except OSError:  # the unit of systemd forbids it, and sets the limit itself
+            allowed = given
+    if allowed < wanted:
+        log.warning(
+            "The process can have %d files open; expected %d for the connections that the settings allow (ulimit -n, "
+            "or LimitNOFILE= of systemd)",
+            allowed,
+            wanted,
+        )
 
 
 async def _until_signalled(work: Callable[[], Coroutine[Any, Any, int]], stop_limit: float) -> int:
