@@ -13,12 +13,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import aiohttp
+import libvirt
 import pytest
 
-from tests.bed import Libvirtd, Server
+from tests.bed import Libvirtd, Server, wait_until
 from tests.bed.guests import READY, boot_sector_xml
 from tests.frontends.client import basic
 from tests.providers.recorded import CONTEXT, domain_xml, served
+from virtcim.libhelper.console import MOST_UNREAD, SerialConsole
 from virtcim.providers.interface import CIMError, Status
 
 SAP = "KVM_TextRedirectionSAP"
@@ -27,6 +29,10 @@ CONSOLE = "<console type='pty' tty='/dev/pts/0'><source path='/dev/pts/0'/><targ
 COMMAND = [sys.executable, "-m", "virtcim.app.main", "console"]
 NAME, SCREEN = "vcconsole", "vcscreen"
 PATIENCE = 60.0
+
+#: A boot sector that writes "x" on the first serial port for ever: movw $0x3f8, %dx; movb $'x', %al; 1: outb %al, %dx;
+#: jmp 1b
+WRITES_ON = bytes.fromhex("ba f8 03 b0 78 ee eb fd")
 
 
 def test_consoles_and_further_serial_ports_are_access_points() -> None:
@@ -153,6 +159,32 @@ def test_consoles_by_websocket(guest: str, libvirtd: Libvirtd) -> None:
                 assert "does not run" in told["message"]
 
         asyncio.run(run())
+
+
+def test_a_console_that_is_not_read_keeps_what_was_written_last(libvirtd: Libvirtd, guest: str) -> None:
+    """A guest writes without end, and nobody reads: what is kept is bounded, and it goes on when somebody does."""
+    image = libvirtd.new_image()
+    image.write_bytes(WRITES_ON.ljust(510, b"\0") + b"\x55\xaa" + bytes(1 << 20))
+    libvirtd.define(boot_sector_xml("vcflood", image).replace("type='qcow2'", "type='raw'"))
+    libvirtd.virsh("start", "vcflood")
+    connection = libvirt.open(guest)
+    identity = connection.lookupByName("vcflood").UUIDString()
+    connection.close()
+    with SerialConsole(guest, identity) as console:
+        wait_until(lambda: console.left_out > MOST_UNREAD)
+        libvirtd.virsh("suspend", "vcflood")
+        told = -1
+        while told != console.left_out:  # until all that was on the way has come
+            told = console.left_out
+            time.sleep(0.5)
+        kept = b""
+        while piece := console.read(timeout=1):
+            kept += piece
+        assert MOST_UNREAD // 2 < len(kept) <= MOST_UNREAD
+        libvirtd.virsh("resume", "vcflood")
+        assert console.read(timeout=PATIENCE)
+        libvirtd.virsh("destroy", "vcflood")
+        wait_until(lambda: console.read(timeout=PATIENCE) == b"")
 
 
 def read_until(terminal: int, wanted: bytes) -> bytes:

@@ -9,8 +9,8 @@ Layer rule: imports libvirt, connections, errors and events.
 from __future__ import annotations
 
 import contextlib
-import queue
 import threading
+from collections import deque
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,7 +19,11 @@ import libvirt
 from virtcim.libhelper.connections import close_connection, open_connection
 from virtcim.libhelper.errors import translated
 
-__all__ = ["SerialConsole"]
+__all__ = ["MOST_UNREAD", "SerialConsole"]
+
+MOST_UNREAD = 1024 * 1024
+"""Bytes that wait to be read.  A guest may write for ever, and libvirt itself would keep without end what is not taken
+from it; a terminal that shows less than all shows what came last."""
 
 _CHUNK = 4096
 _WOULD_WAIT = -2
@@ -37,12 +41,18 @@ class SerialConsole:
         device: the alias of the console; None for the first one.
         force: take it away from another client.
 
+    Attributes:
+        left_out: bytes that nobody read in time.
+
     Raises:
         LibvirtError: it cannot be opened.
     """
 
     def __init__(self, uri: str, domain: str, device: str | None = None, *, force: bool = False) -> None:
-        self._received: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self.left_out = 0
+        self._received: deque[bytes] = deque()
+        self._unread = 0
+        self._changed = threading.Condition()
         self._closed = threading.Event()
         self._connection = open_connection(uri)
         try:
@@ -72,10 +82,14 @@ class SerialConsole:
         Returns:
             b"" at the end; None when there was nothing in time.
         """
-        try:
-            return self._received.get(timeout=timeout)
-        except queue.Empty:
-            return None
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._received or self._closed.is_set(), timeout):
+                return None
+            if not self._received:
+                return b""
+            piece = self._received.popleft()
+            self._unread -= len(piece)
+            return piece
 
     def write(self, data: bytes) -> None:
         """Send to the guest; what it cannot take at once is sent as soon as it can.
@@ -115,15 +129,27 @@ class SerialConsole:
                 piece = self._stream.recv(_CHUNK)
                 if isinstance(piece, bytes):
                     if piece:
-                        self._received.put(piece)
+                        self._keep(piece)
                     else:
                         self._end()
                 return
         self._end()
 
+    def _keep(self, piece: bytes) -> None:
+        """Keep what has come until it is read, and of much that is not what came last."""
+        with self._changed:
+            self._received.append(piece)
+            self._unread += len(piece)
+            while self._unread > MOST_UNREAD:
+                left = len(self._received.popleft())
+                self._unread -= left
+                self.left_out += left
+            self._changed.notify_all()
+
     def _end(self) -> None:
         if not self._closed.is_set():
-            self._closed.set()
-            self._received.put(b"")
+            with self._changed:
+                self._closed.set()
+                self._changed.notify_all()
             with contextlib.suppress(libvirt.libvirtError):
                 self._stream.eventRemoveCallback()
