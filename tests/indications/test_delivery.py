@@ -551,6 +551,39 @@ def test_nobody_subscribes_without_end(run: Run) -> None:
     assert len(running.service.subscriptions.subscriptions()) == 25
 
 
+def test_all_queries_of_a_user_have_a_length_that_is_bounded(run: Run) -> None:
+    """Each is held against each change: the longest that there may be, a thousand times, would keep others waiting."""
+    query = "SELECT * FROM CIM_InstIndication"
+    ann, bob = (Principal(name, Mechanism.PASSWORD) for name in ("ann", "bob"))
+
+    def subscribe(principal: Principal, number: int) -> None:
+        running.subscribe("http://127.0.0.1:9", query, name=f"{principal.name}{number}", principal=principal)
+
+    running = run(max_query_characters=3 * len(query) + 20)
+    for number in range(3):
+        subscribe(ann, number)
+    with pytest.raises(CIMError, match="the queries of ann have 128 characters; see max_query_characters") as refused:
+        subscribe(ann, 3)
+    assert refused.value.status is Status.SERVER_LIMITS_EXCEEDED
+    subscribe(bob, 0)
+    subscriptions = running.service.subscriptions
+    (first,) = subscriptions.filters_named("CIM_IndicationFilter", "ann0")
+    with pytest.raises(CIMError, match="the queries of ann have 129 characters"):
+        subscriptions.replace_filter(replace(first, query=f"{query}{' ' * 33}"))
+    subscriptions.replace_filter(replace(first, query=f"{query}{' ' * 20}"))
+    # What was kept before counts after a restart; what is removed counts no more.
+    running.stop()
+    running = run(max_query_characters=3 * len(query) + 20)
+    subscriptions = running.service.subscriptions
+    (first,) = subscriptions.filters_named("CIM_IndicationFilter", "ann0")
+    with pytest.raises(CIMError, match="max_query_characters"):
+        subscriptions.add_filter(replace(first, name="further"))
+    for record in subscriptions.subscriptions_of(first.key):
+        subscriptions.remove_subscription(record.key)
+    subscriptions.remove_filter(first)
+    subscriptions.add_filter(replace(first, name="further"))
+
+
 def test_ten_thousand_attempts_of_one_user_meet_the_limit(run: Run) -> None:
     running = run()
     ann = Principal("ann", Mechanism.PASSWORD)
@@ -566,7 +599,7 @@ def test_ten_thousand_attempts_of_one_user_meet_the_limit(run: Run) -> None:
 def test_a_subscription_costs_the_same_among_ten_thousand(
     run: Run, listen: Listen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    running, listener = run(max_per_user=10_001, max_subscriptions=10_001), listen()
+    running, listener = run(max_per_user=10_001, max_subscriptions=10_001, max_query_characters=10**7), listen()
     subscriptions = running.service.subscriptions
     looked: list[str] = []
     compiled: list[str] = []

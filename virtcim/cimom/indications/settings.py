@@ -66,6 +66,8 @@ class IndicationSettings:
             networks (`10.1.0.0/16`), each with a port behind a colon or for all ports; empty: everywhere.
         max_subscriptions: subscriptions, and as many filters and destinations.
         max_per_user: of one user, so that nobody takes them all.
+        max_query_characters: of the queries of all filters of one user: each is held against each change, and read at
+            each start.
         retry_attempts, retry_interval: attempts to deliver an indication after the first, and seconds between two at
             most: the pause begins with `retry_first` and doubles.  For ten times their product an indication is tried,
             then it is given up (DSP1054 1.2: 3 and 30 s).
@@ -94,6 +96,7 @@ class IndicationSettings:
     destinations: tuple[str, ...] = ()
     max_subscriptions: int = 2000
     max_per_user: int = 1000
+    max_query_characters: int = 256 * KIB
     retry_attempts: int = 3
     retry_interval: float = 30.0
     retry_first: float = 0.5

@@ -40,6 +40,10 @@ class _IndexedTable(Generic[Record]):
     Parameters:
         table: of the store.
         name_of: the name of a record; None where records have none.
+
+    Attributes:
+        owned: how many a user has.
+        asked: characters of all queries of a user.
     """
 
     def __init__(self, table: Table[Record], name_of: Callable[[Record], Hashable] | None = None) -> None:
@@ -47,6 +51,7 @@ class _IndexedTable(Generic[Record]):
         self._name_of: Callable[[Record], Hashable] | None = name_of
         self._named: dict[Hashable, dict[str, None]] = {}
         self.owned: Counter[str] = Counter()
+        self.asked: Counter[str] = Counter()
         for key, record in table.items():
             self._note(key, record)
 
@@ -74,6 +79,7 @@ class _IndexedTable(Generic[Record]):
 
     def _note(self, key: str, record: Record) -> None:
         self.owned[record.owner] += 1
+        self.asked[record.owner] += _query_length(record)
         if self._name_of is not None:
             self._named.setdefault(self._name_of(record), {})[key] = None
 
@@ -82,11 +88,16 @@ class _IndexedTable(Generic[Record]):
         if record is None:
             return
         self.owned[record.owner] -= 1
+        self.asked[record.owner] -= _query_length(record)
         if self._name_of is not None:
             name = self._name_of(record)
             self._named[name].pop(key, None)
             if not self._named[name]:
                 del self._named[name]
+
+
+def _query_length(record: FilterRecord | DestinationRecord | SubscriptionRecord) -> int:
+    return len(record.query) if isinstance(record, FilterRecord) else 0
 
 
 def _name_of(record: NamedRecord) -> tuple[str, str]:
@@ -215,6 +226,7 @@ class Subscriptions:
         if record.key in self._predefined:
             raise CIMError(Status.ALREADY_EXISTS, f"Filter {record.name} exists already")
         with self._lock:
+            self._require_room(record)
             self._add(self._filters, record.key, record, f"Filter {record.name}")
             self._compiled[record.key] = compiled
         self._filter_changed(record.key)
@@ -223,11 +235,12 @@ class Subscriptions:
         """Keep a filter in place of the one with its key; its subscriptions go on with it.
 
         Raises:
-            CIMError: what `FilterCompiler.compile` raises.
+            CIMError: what `FilterCompiler.compile` raises; SERVER_LIMITS_EXCEEDED.
         """
         self._require_changeable(record)
         compiled = self._compile(record)
         with self._lock:
+            self._require_room(record)
             self._filters.put(record.key, replace(record, revision=record.revision + 1))
             self._compiled[record.key] = compiled
         self._filter_changed(record.key)
@@ -356,6 +369,18 @@ class Subscriptions:
                 "settings of indications",
             )
         table.put(key, record)
+
+    def _require_room(self, record: FilterRecord) -> None:
+        """Refuse a filter with which the queries of its user would be longer than they may be; with the lock."""
+        before = self._filters.get(record.key)
+        grows = _query_length(record) - (0 if before is None else _query_length(before))
+        asked, most = self._filters.asked[record.owner], self._settings.max_query_characters
+        if grows > 0 and asked + grows > most:
+            raise CIMError(
+                Status.SERVER_LIMITS_EXCEEDED,
+                f"Filter {record.name} is too long: with it, the queries of {record.owner or 'the unknown user'} have "
+                f"{asked + grows} characters; see max_query_characters in the settings of indications",
+            )
 
     def _members(self, key: str) -> tuple[str, ...]:
         """The keys of the filters that a subscription to a filter or collection has."""
