@@ -273,6 +273,18 @@ def test_a_backup_is_read_through_a_socket_until_it_is_ended(hasty: BackupServic
     assert not holds(export, 0x11)
 
 
+def test_the_checkpoint_of_a_backup_is_shown_while_that_goes_on(hasty: BackupService, libvirtd: Libvirtd) -> None:
+    name = started(hasty, libvirtd, "marked")
+    settings = hasty.how(CheckpointName="begun")
+    given = {"AffectedSystem": hasty.system(name), "BackupMode": PULL, "BackupSettings": settings}
+    job = hasty.back_up("StartBackup", **given).out["Job"]
+    hasty.until(job, lambda shown: bool(shown.get("Exports")))
+    assert hasty.chain(name) == {"begun": []}
+    ended = hasty.back_up("EndBackup", AffectedSystem=hasty.system(name))
+    assert hasty.end_of(ended.out["Job"])["JobState"] == JOB_COMPLETED
+    assert hasty.end_of(job)["JobState"] == JOB_COMPLETED
+
+
 def test_a_backup_that_is_ended_leaves_no_volume(hasty: BackupService, libvirtd: Libvirtd, pool: Path) -> None:
     name = "slow"
     image = libvirtd.new_image()

@@ -292,9 +292,16 @@ class Backups:
             return is_backed_up(target)
 
     def _begin(self, target: libvirt.virDomain, plan: BackupPlan, xml: str, flags: int) -> None:
+        """Begin a backup, and see the checkpoint that is there from now on, long before the backup is over."""
         checkpoint = None if plan.checkpoint is None else plan.checkpoint.xml
         with frozen(self._context, target) if plan.quiesce else contextlib.nullcontext():
             target.backupBegin(xml, checkpoint, flags)
+        if checkpoint is not None:
+            self._see_checkpoints(target.UUIDString())
+
+    def _see_checkpoints(self, domain: str) -> None:
+        self._context.inventory.refresh(domain)
+        self._context.inventory.refresh_parts(CHECKPOINTS, domain)
 
     def _wait(self, domain: str, work: Work, stop: threading.Event) -> Mapping[str, Any]:
         """Wait until libvirt holds a domain for no backup any more, and return what it says of the last one.
@@ -334,8 +341,7 @@ class Backups:
             with domain_handle(context, domain) as target, context.locks.claim(domain, "it is being backed up"):
                 yield target
         finally:
-            context.inventory.refresh(domain)
-            context.inventory.refresh_parts(CHECKPOINTS, domain)
+            self._see_checkpoints(domain)
 
 
 def is_backed_up(domain: libvirt.virDomain) -> bool:
