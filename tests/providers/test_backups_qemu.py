@@ -285,6 +285,17 @@ def test_the_checkpoint_of_a_backup_is_shown_while_that_goes_on(hasty: BackupSer
     assert hasty.end_of(job)["JobState"] == JOB_COMPLETED
 
 
+def test_the_socket_of_a_backup_goes_with_its_guest(hasty: BackupService, libvirtd: Libvirtd) -> None:
+    name = started(hasty, libvirtd, "gone")
+    job = hasty.back_up("StartBackup", AffectedSystem=hasty.system(name), BackupMode=PULL).out["Job"]
+    (export,) = hasty.until(job, lambda shown: bool(shown.get("Exports")))["Exports"]
+    socket = Path(export.rpartition("=")[2])
+    assert socket.is_socket()
+    libvirtd.virsh("destroy", name)
+    hasty.end_of(job)
+    assert not socket.exists()
+
+
 def test_a_backup_that_is_ended_leaves_no_volume(hasty: BackupService, libvirtd: Libvirtd, pool: Path) -> None:
     name = "slow"
     image = libvirtd.new_image()

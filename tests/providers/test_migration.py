@@ -151,6 +151,17 @@ def test_a_guest_moves_in_every_way(hosts: TwoHosts) -> None:
         assert (list(hosts.names(place)), hosts.names(other)) == (["wanderer"], {})
 
 
+def test_a_migration_that_fails_leaves_no_socket(hosts: TwoHosts) -> None:
+    hosts.define("mover", slow=True)
+    hosts.start("mover")
+    job = hosts.migrate("mover", Bandwidth=1)
+    wait_for_data(hosts, job)
+    assert [each.name.rpartition(".")[2] for each in hosts.sockets.iterdir()] == ["memory"]
+    hosts.daemons[HERE].virsh("destroy", "mover")
+    assert hosts.end_of(job)["JobState"] == EXCEPTION
+    assert list(hosts.sockets.iterdir()) == []
+
+
 def test_a_guest_moves_to_a_system(hosts: TwoHosts) -> None:
     hosts.define("visitor")
     code, out = hosts.call(

@@ -1,6 +1,7 @@
 """Operations on checkpoints of domains and on their backups, each on connections of its own.
 
-Layer rule: imports libvirt, context, documents, errors, undoing, work and its siblings; knows nothing of CIM.
+Layer rule: imports libvirt, context, documents, errors, qemusockets, undoing, work and its siblings; knows nothing of
+CIM.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from virtcim.libhelper.domains.handle import domain_handle
 from virtcim.libhelper.domains.jobs import changed_domain, refuse_held
 from virtcim.libhelper.errors import LibvirtError, unless_gone
 from virtcim.libhelper.inventory.records import CHECKPOINTS, VOLUMES
+from virtcim.libhelper.qemusockets import remove_sockets
 from virtcim.libhelper.undoing import undone
 from virtcim.libhelper.work import Work, WorkCancelledError
 from virtcim.libhelper.xml.editing import object_text
@@ -282,9 +284,16 @@ class Backups:
 
     def follow_pull(self, domain: str, work: Work) -> None:
         """Wait until a backup that is read over NBD is ended, by a client of the job or by anybody else."""
-        stop = threading.Event()
-        with contextlib.suppress(WorkCancelledError), work.stoppable(stop.set):
-            self._wait(domain, work, stop)
+        stop, may_go_on = threading.Event(), False
+        try:
+            with contextlib.suppress(WorkCancelledError), work.stoppable(stop.set):
+                self._wait(domain, work, stop)
+        except LibvirtError as error:
+            may_go_on = not (error.is_gone or error.is_invalid_state)
+            raise
+        finally:
+            if not may_go_on:
+                remove_sockets(str(work.figures.get("exports", "")).split("\n"))
 
     def is_under_way(self, domain: str) -> bool:
         """Tell whether libvirt holds a domain for a backup."""

@@ -1,6 +1,6 @@
 """Moving the domains of one hypervisor to others.
 
-Layer rule: imports libvirt, connections, context, documents, errors, states, work and its siblings.
+Layer rule: imports libvirt, connections, context, documents, errors, qemusockets, states, work and its siblings.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from virtcim.libhelper.migrations.copies import missing_images, remove_images
 from virtcim.libhelper.migrations.order import MigrationKind, MigrationOrder, Place, flags_of, parameters_of
 from virtcim.libhelper.migrations.watch import Tuning, Watch, figures_of
 from virtcim.libhelper.migrations.whereabouts import Sighting, look_for
+from virtcim.libhelper.qemusockets import remove_sockets
 from virtcim.libhelper.states import DomainState, PausedReason
 from virtcim.libhelper.work import Work, WorkCancelledError
 
@@ -90,7 +91,7 @@ class Migrations:
             LibvirtError: it failed; the text says where the domain is.  `is_busy` where it is being moved already.
             WorkCancelledError: a client ended it; `work.figures["place"]` says where the domain is.
         """
-        with self._claim(uuid), self._shown_once(uuid, place):
+        with self._claim(uuid), self._shown_once(uuid, place), _without_sockets(work):
             try:
                 self._move(uuid, here, place, order, work)
             except libvirt.libvirtError as error:
@@ -121,7 +122,7 @@ class Migrations:
             LibvirtError: the domain is not at its new place, or not there alone; the text says where it is.
             WorkCancelledError: a client ended it.
         """
-        with self._claim(uuid), self._shown_once(uuid, place):
+        with self._claim(uuid), self._shown_once(uuid, place), _without_sockets(work):
             try:
                 with (
                     Watch(self._context, uuid, place, MigrationOrder(), work) as watch,
@@ -234,7 +235,7 @@ class Migrations:
                 work.heeding(watch.look),
                 work.stoppable(watch.stop, watch.pause),
             ):
-                work.tell({"flags": flags, "data_uri": order.data_uri})
+                work.tell({"flags": flags, "data_uri": order.data_uri, "disks_uri": order.disks_uri})
                 work.set_leftover(work.left)  # with it, what another process needs to go on
                 with _started_again(domain) if order.kind is MigrationKind.RESTART else contextlib.nullcontext():
                     try:
@@ -288,6 +289,15 @@ def _send(
         domain.migrateToURI3(place.uri, parameters, flags)
     else:
         domain.migrate3(target, parameters, flags)
+
+
+@contextlib.contextmanager
+def _without_sockets(work: Work) -> Iterator[None]:
+    """Remove the sockets of a migration at the end of a block."""
+    try:
+        yield
+    finally:
+        remove_sockets(str(work.figures.get(each, "")) for each in ("data_uri", "disks_uri"))
 
 
 def _is_broken_off(domain: libvirt.virDomain) -> bool:
