@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from itertools import chain
+from typing import Any
 
 import pytest
 
 from tests.providers.recorded import PLATFORMS, Served, hypervisor, platform
-from virtcim.libhelper.inventory.records import Domain, Record
+from virtcim.libhelper.inventory.kept import pack, unpack
+from virtcim.libhelper.inventory.records import SNAPSHOTS, Domain, Record
+from virtcim.libhelper.states import DomainState, PausedReason
 from virtcim.providers.base import Element, ElementProvider
 from virtcim.providers.changes import instance_changes
 from virtcim.providers.interface import InstanceChange, Lifecycle
 from virtcim.providers.kinds import KINDS
 from virtcim.providers.lifecycle import LifecycleSources, own_indications
-from virtcim.providers.lifecycle.lastknown import comparable
+from virtcim.providers.lifecycle.lastknown import comparable, is_same
 from virtcim.providers.settings import ProviderSettings
 from virtcim.providers.site import Site
 from virtcim.providers.Virt_ComputerSystem import ComputerSystem
@@ -127,3 +130,35 @@ def test_a_record_is_compared_as_it_is_where_nothing_is_taken_over_from_the_olde
     taken_over = comparable(changed, after)[1]
     assert taken_over is not after
     assert taken_over.state_changed == changed.state_changed
+
+
+OTHER_VALUES: dict[str, Any] = {
+    "name": "another",
+    "uuid": "c7a5fdbd-cdaf-9455-926a-d65c16db1810",
+    "active": False,
+    "persistent": False,
+    "autostart": True,
+    "live_document": None,
+    "defined_document": None,
+    "parts": {SNAPSHOTS: ()},
+    "id": 7,
+    "state": DomainState.PAUSED,
+    "reason": PausedReason.IOERROR,
+    "has_managed_save": True,
+    "has_snapshots": True,
+    "has_checkpoints": True,
+    "state_changed": datetime(2026, 1, 1, tzinfo=UTC),
+    "capacities": {"vda": 1},
+    "relocating": True,
+}
+OF_NO_INSTANCE = {"uri", "contact", "revision"}
+"""Where a record comes from, whether it is true still, and which one it is."""
+
+
+@pytest.mark.parametrize("name", sorted({each.name for each in fields(Domain)} - OF_NO_INSTANCE))
+def test_what_a_guest_is_shown_by_is_told_when_it_changes_and_kept(name: str) -> None:
+    """Else the next change of it begins with what nobody was told."""
+    before = hypervisor().put("<domain type='kvm'><name>web</name></domain>", active=True)
+    after = replace(before, **{name: OTHER_VALUES[name]})
+    assert not is_same(before, after)
+    assert is_same(after, unpack(pack(after)))

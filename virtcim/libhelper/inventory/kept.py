@@ -49,8 +49,8 @@ class KeptRecord:
         name, uuid, active, persistent, autostart: as `records.Record` has them.
         live, defined: the XML, compressed, in Base64; None where there is none.
         parts: by kind.
-        domain_id, state, reason, has_managed_save, has_snapshots, has_checkpoints, state_changed, capacities: of a
-            domain, as `records.Domain` has them.
+        domain_id, state, reason, has_managed_save, has_snapshots, has_checkpoints, state_changed, capacities,
+            relocating: of a domain, as `records.Domain` has them.
     """
 
     uri: str
@@ -71,6 +71,7 @@ class KeptRecord:
     state_changed: datetime | None = None
     has_checkpoints: bool = False
     capacities: Mapping[str, int] = field(default_factory=dict)
+    relocating: bool = False
 
 
 def pack(record: Record) -> KeptRecord:
@@ -86,6 +87,7 @@ def pack(record: Record) -> KeptRecord:
             "has_checkpoints": record.has_checkpoints,
             "state_changed": record.state_changed,
             "capacities": dict(record.capacities),
+            "relocating": record.relocating,
         }
     return KeptRecord(
         uri=record.uri,
@@ -128,6 +130,7 @@ def unpack(kept: KeptRecord) -> Record:
             "has_checkpoints": kept.has_checkpoints,
             "state_changed": kept.state_changed,
             "capacities": dict(kept.capacities),
+            "relocating": kept.relocating,
         }
     known_parts = {part.name: part for part in kind.parts}
     return kind.record(

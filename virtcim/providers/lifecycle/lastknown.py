@@ -191,6 +191,7 @@ def _essence(record: Record) -> tuple[object, ...]:
             record.has_checkpoints,
             record.state_changed,
             dict(record.capacities),
+            record.relocating,
         )
     return (
         record.name,
