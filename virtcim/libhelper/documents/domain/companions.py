@@ -28,7 +28,6 @@ __all__ = [
     "has_spice",
     "make_room",
     "remove_device",
-    "root_bus_of",
     "settle_audio",
     "settle_buses",
     "spellings_of",
@@ -137,7 +136,7 @@ def settle_buses(document: DomainDocument, before: DomainConfig) -> None:
         before: the domain as it was.
     """
     now = document.config
-    roots = {root_bus_of(before), root_bus_of(now)}
+    roots = {_root_of(before), _root_of(now)}
     if len(roots) == 1 or None in roots:
         return
     buses_of_disks = {each.target_bus for each in now.devices if isinstance(each, Disk)}
@@ -151,7 +150,7 @@ def settle_buses(document: DomainDocument, before: DomainConfig) -> None:
             document.set(device, {"address": None})
 
 
-def root_bus_of(config: DomainConfig) -> str | None:
+def _root_of(config: DomainConfig) -> str | None:
     """The kind of bus that all others are on; None for a machine of which that is not known."""
     machine = f"{config.os_type_machine or ''}-"
     return next((root for name, root in _ROOTS.items() if machine.startswith(f"{name}-")), None)
