@@ -293,3 +293,22 @@ def test_a_disk_is_at_a_place_that_its_controller_has(
     change = modify("Disk", name, AddressProperties=names, AddressValues=["drive", "0", place[0], "0", place[1]])
     words = f"AddressValues: a controller of {bus} has no bus {place[0]} with a unit {place[1]}"
     check_obstacle(site, Obstacle(Guest(disk), address, change, words))
+
+
+@pytest.mark.parametrize(("bus", "name"), [("xen", "xvda"), ("uml", "ubda"), ("sd", "sda")])
+def test_a_disk_is_on_a_bus_that_the_machine_has(site: Stopped, tmp_path: Path, bus: str, name: str) -> None:
+    image = tmp_path / "image"
+    image.write_bytes(bytes(1 << 20))
+    disk = f"<disk type='file'><source file='{image}'/><target dev='{name}' bus='{bus}'/></disk>"
+    change = add("Disk", VirtualDevice=name, Address=str(image), DriverType="raw", BusType=bus)
+    check_obstacle(site, Obstacle(Guest(disk), disk, change, f"BusType: the guest's machine has no bus {bus}"))
+
+
+@pytest.mark.parametrize("cells", [[":32768", "0-1:32768"], ["0:32768", ":16384", "1:16384"]])
+def test_a_node_of_memory_only_is_one_of_the_last(site: Stopped, cells: list[str]) -> None:
+    """The others are not started here: libvirt 9.0 ends with that."""
+    site.put()
+    words = "NUMACells: a cell without processors stands before one with some"
+    assert words in site.refusal(site.modify_system, NUMACells=cells)
+    assert site.modify_system(NUMACells=sorted(cells, key=lambda cell: cell.startswith(":"))) == 0
+    site.start()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from virtcim.immutable import immutable
@@ -60,6 +61,8 @@ class _Range:
         return self.lowest <= number <= self.highest and not (self.is_power and number & (number - 1))
 
 
+_FOREIGN_BUSES = frozenset({"xen", "uml"})
+"""The buses of disks that other hypervisors have."""
 _SMALLEST_BLOCK, _LARGEST_BLOCK = 512, 2 << 20
 _RANGES: Mapping[tuple[str, str | None], Sequence[_Range]] = {
     ("disk", None): (
@@ -210,6 +213,19 @@ def _nodes_without_memory(config: DomainConfig) -> Iterator[str]:
             yield "NUMACells: a cell has no memory; expected some in each"
 
 
+def _nodes_before_those_with_processors(config: DomainConfig) -> Iterator[str]:
+    """At the start of such a guest libvirt 9.0 itself ends, and with it the management of all others."""
+    if any(after.cpus and not before.cpus for before, after in pairwise(config.cpu_numa_cells)):
+        yield "NUMACells: a cell without processors stands before one with some; expected those without at the end"
+
+
+def _buses_of_other_machines(config: DomainConfig) -> Iterator[str]:
+    missing = _FOREIGN_BUSES | ({"sd"} if is_x86(config.os_type_arch) else set())
+    for device in config.devices:
+        if isinstance(device, Disk) and device.target_bus in missing:
+            yield f"BusType: the guest's machine has no bus {device.target_bus}; expected another one"
+
+
 _RULES: tuple[Callable[[DomainConfig], Iterator[str]], ...] = (
     _slots_without_acpi,
     _tables_of_firmware,
@@ -219,4 +235,6 @@ _RULES: tuple[Callable[[DomainConfig], Iterator[str]], ...] = (
     _names_of_directories,
     _ports_of_two_displays,
     _nodes_without_memory,
+    _nodes_before_those_with_processors,
+    _buses_of_other_machines,
 )
