@@ -312,3 +312,37 @@ def test_a_node_of_memory_only_is_one_of_the_last(site: Stopped, cells: list[str
     assert words in site.refusal(site.modify_system, NUMACells=cells)
     assert site.modify_system(NUMACells=sorted(cells, key=lambda cell: cell.startswith(":"))) == 0
     site.start()
+
+
+FEATURE = "<feature policy='require' name='telepathy'/>"
+MODEL = "<cpu mode='custom' match='exact'><model>{}</model>{}</cpu>"
+
+
+@pytest.mark.parametrize(
+    ("guest", "part", "change", "words"),
+    [
+        (MODEL.format("abacus", ""), MODEL.format("abacus", ""), {"CPUModel": "abacus"}, "CPUModel: internal error"),
+        (
+            MODEL.format("qemu64", FEATURE),
+            FEATURE,
+            {"CPUFeatures": ["require:telepathy"]},
+            "CPUFeatures: internal error",
+        ),
+        (
+            f"<cpu mode='maximum'>{FEATURE}</cpu>",
+            FEATURE,
+            {"CPUFeatures": ["require:telepathy"]},
+            "CPUFeatures: internal error",
+        ),
+    ],
+)
+def test_a_processor_is_one_that_is_known(
+    site: Stopped, guest: str, part: str, change: dict[str, Any], words: str
+) -> None:
+    check_obstacle(site, Obstacle(Guest(rest=guest), part, modify_system(**change), words))
+
+
+def test_a_known_processor_is_taken(site: Stopped) -> None:
+    site.put()
+    assert site.modify_system(CPUModel="Skylake-Client", CPUFeatures=["disable:pcid", "optional:vmx"]) == 0
+    assert site.find("//cpu/model/text()") == ["Skylake-Client"]

@@ -6,9 +6,10 @@ Layer rule: imports libvirt, context, documents, errors, eventhub and its siblin
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import libvirt
+from lxml import etree
 
 from virtcim.libhelper.context import Context
 from virtcim.libhelper.documents.domain import Device, DomainConfig, DomainDocument
@@ -187,6 +188,27 @@ class Domains:
             return None if found.is_no_call else found
         except LibvirtError as error:
             return error
+        return None
+
+    def check_processor(self, model: str, features: Sequence[str] = ()) -> LibvirtError | None:
+        """Why there is no such processor of the host's architecture; None where there is, or libvirt does not tell.
+
+        Parameters:
+            model: its name.
+            features: their names.
+        """
+        processor = etree.Element("cpu", mode="custom", match="exact")
+        etree.SubElement(processor, "model").text = model
+        for name in features:
+            etree.SubElement(processor, "feature", policy="require", name=name)
+        try:
+            with self._context.connections.connection() as connection:
+                connection.compareCPU(etree.tostring(processor, encoding="unicode"), 0)
+        except libvirt.libvirtError as error:
+            found = LibvirtError.of(error)
+            return None if found.is_no_call else found
+        except LibvirtError:
+            return None
         return None
 
     def from_native(self, format_: str, text: str) -> str:

@@ -35,6 +35,8 @@ _SLOTTED = frozenset({"dimm", "nvdimm"})
 """Memory modules that stand in slots, of which the guest learns through ACPI."""
 _ACPI_SLOTS = frozenset({"x86_64", "i686", "aarch64"})
 """The architectures whose slots are known to ACPI and to nothing else."""
+_EVERYWHERE = "qemu64"
+"""A processor that every libvirt for PCs knows."""
 _SERIAL_PORTS, _PARALLEL_PORTS = 4, 3
 """What a PC has at most."""
 
@@ -100,6 +102,25 @@ def check_start(context: DraftContext, before: DomainConfig | None = None) -> No
     raised = Counter(_obstacles(context.config)) - known
     if raised:
         raise ValueRefusedError(next(iter(raised)), contradiction=True)
+    _check_processor(context, before)
+
+
+def _check_processor(context: DraftContext, before: DomainConfig | None) -> None:
+    """Refuse a processor, and features of one, that nobody knows by that name; libvirt looks when the guest starts."""
+    config, hypervisor = context.config, context.hypervisor
+    is_of_host = config.os_type_arch == hypervisor.host_capabilities().cpu_arch
+    if not is_x86(config.os_type_arch) or not is_of_host:
+        return
+    known = set() if before is None else {each.name for each in before.cpu_features}
+    new = [each.name for each in config.cpu_features if each.name and each.name not in known]
+    model = config.cpu_model
+    if model is not None and (before is None or model != before.cpu_model):
+        objection = hypervisor.domains.check_processor(model)
+        if objection is not None:
+            raise ValueRefusedError(f"CPUModel: {objection.message}; expected one that libvirt knows")
+    objection = hypervisor.domains.check_processor(_EVERYWHERE, new) if new else None
+    if objection is not None:
+        raise ValueRefusedError(f"CPUFeatures: {objection.message}; expected such that libvirt knows")
 
 
 def _obstacles(config: DomainConfig) -> Iterator[str]:
