@@ -142,7 +142,7 @@ VALUES_BEYOND: dict[str, tuple[str, dict[str, Any], str]] = {
     "places in a queue": (
         " queue_size='100'",
         {"Options": ["driver/@queue_size=100"]},
-        "Options: driver/@queue_size: QEMU takes no 100; expected a power of two from 2 to 1024",
+        "Options: driver/@queue_size: QEMU takes no 100; expected a power of two from 4 to 1024",
     ),
 }
 OTHER_VALUES_BEYOND = {
@@ -346,3 +346,21 @@ def test_a_known_processor_is_taken(site: Stopped) -> None:
     site.put()
     assert site.modify_system(CPUModel="Skylake-Client", CPUFeatures=["disable:pcid", "optional:vmx"]) == 0
     assert site.find("//cpu/model/text()") == ["Skylake-Client"]
+
+
+def test_a_medium_may_be_in_two_drives(site: Stopped, tmp_path: Path) -> None:
+    medium = tmp_path / "medium.iso"
+    medium.write_bytes(bytes(1 << 20))
+    site.put(f"<disk type='file' device='cdrom'><source file='{medium}'/><target dev='hda' bus='ide'/></disk>")
+    assert site.add("Disk", VirtualDevice="hdb", EmulatedType=1, Address=str(medium), BusType="ide") == 0
+    site.start()
+
+
+def test_a_directory_of_virtiofs_has_a_longer_name(site: Stopped) -> None:
+    shared = "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>"
+    directory = (
+        "<filesystem type='mount'><driver type='virtiofs'/><source dir='/tmp'/><target dir='share'/></filesystem>"
+    )
+    site.put(directory, shared)
+    assert site.modify("Disk", "share", MountPoint="x" * 36) == 0
+    assert "has 37 bytes; expected 36" in site.refusal(site.modify, "Disk", "x" * 36, MountPoint="x" * 37)

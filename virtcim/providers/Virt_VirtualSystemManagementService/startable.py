@@ -71,7 +71,7 @@ _RANGES: Mapping[tuple[str, str | None], Sequence[_Range]] = {
         _Range("blockio_logical_block_size", "LogicalBlockSize", _SMALLEST_BLOCK, _LARGEST_BLOCK, is_power=True),
         _Range("blockio_physical_block_size", "PhysicalBlockSize", _SMALLEST_BLOCK, _LARGEST_BLOCK, is_power=True),
         _Range("driver_queues", "QueueCount", 1, 1024),
-        _Range("driver_queue_size", "Options: driver/@queue_size", 2, 1024, is_power=True),
+        _Range("driver_queue_size", "Options: driver/@queue_size", 4, 1024, is_power=True),
     ),
     ("controller", "scsi"): (_Range("driver_queues", "Queues", 1, 1022),),
     ("controller", "virtio-serial"): (_Range("ports", "Ports", 1, 511),),
@@ -83,6 +83,8 @@ _LAST_UNITS = {"ide": (1, 1), "sata": (0, 5)}
 """By the bus of a disk that has no more of them, the last bus of a controller and the last unit of each."""
 _LONGEST_TAG = 31
 """Bytes in the name by which a guest finds a directory of the host."""
+_LONGEST_TAGS = {"virtiofs": 36}
+"""The same by the driver, where that has other ones."""
 
 
 def check_start(context: DraftContext, before: DomainConfig | None = None) -> None:
@@ -206,9 +208,12 @@ def _places_beyond(config: DomainConfig) -> Iterator[str]:
 
 def _names_of_directories(config: DomainConfig) -> Iterator[str]:
     for device in config.devices:
-        name = (isinstance(device, Filesystem) and device.target_dir) or ""
-        if len(name.encode()) > _LONGEST_TAG:
-            yield f"MountPoint: {name} has {len(name.encode())} bytes; expected {_LONGEST_TAG} at most"
+        if not isinstance(device, Filesystem):
+            continue
+        size = len((device.target_dir or "").encode())
+        most = _LONGEST_TAGS.get(device.driver_type or "", _LONGEST_TAG)
+        if size > most:
+            yield f"MountPoint: {device.target_dir} has {size} bytes; expected {most} at most"
 
 
 def _ports_of_two_displays(config: DomainConfig) -> Iterator[str]:
@@ -221,7 +226,7 @@ def _ports_of_two_displays(config: DomainConfig) -> Iterator[str]:
             ("TLSPort", device.tls_port),
             ("WebSocketPort", device.websocket),
         ):
-            if port is None or port <= 0:
+            if port is None or port <= 0 or device.autoport:
                 continue
             if port in taken:
                 yield f"{name}: port {port} is that of another display or use; expected one of its own"
