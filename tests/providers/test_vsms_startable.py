@@ -67,18 +67,6 @@ def add(kind: str, **properties: Any) -> Callable[[Stopped], int]:
     return lambda site: site.add(kind, **properties)
 
 
-MODULE = "<memory model='dimm'><target><size unit='MiB'>128</size><node>0</node></target></memory>"
-SLOTS = "<maxMemory slots='4' unit='MiB'>1024</maxMemory><memory unit='MiB'>192</memory>"
-NODE = "<cpu><numa><cell id='0' cpus='0-1' memory='65536'/></numa></cpu>"
-DEVICES_AND_THE_WHOLE = {
-    "module": Obstacle(
-        Guest(MODULE, NODE, SLOTS),
-        MODULE,
-        add("MemoryModule", ResourceSubType="dimm", VirtualQuantity=128 << 20, TargetNode=0),
-        "EnableACPI: a memory module of type dimm needs it; expected true",
-    ),
-}
-
 VNC, SPICE = "<graphics type='vnc' port='-1'/>", "<graphics type='spice' port='-1'/>"
 GERMAN = "<graphics type='vnc' port='-1' keymap='de'/>"
 PORT = "<{} type='null'><target port='{}'/></{}>"
@@ -193,17 +181,6 @@ def check_obstacle(site: Stopped, obstacle: Obstacle) -> None:
     assert site.modify_system(Title="another title") == 0
     obstacle.guest.without(obstacle.part).put(site)
     assert obstacle.words in site.refusal(obstacle.change, site)
-    site.start()
-
-
-@pytest.mark.parametrize("name", DEVICES_AND_THE_WHOLE)
-def test_devices_have_what_they_need_of_the_whole(site: Stopped, name: str) -> None:
-    check_obstacle(site, DEVICES_AND_THE_WHOLE[name])
-
-
-def test_what_a_device_needs_of_the_whole_stays(site: Stopped) -> None:
-    site.put(MODULE, f"<features><acpi/></features>{NODE}", memory=SLOTS)
-    assert "EnableACPI" in site.refusal(site.modify_system, EnableACPI=False)
     site.start()
 
 

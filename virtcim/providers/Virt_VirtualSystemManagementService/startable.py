@@ -1,7 +1,7 @@
 """What QEMU never starts although libvirt defines it: a change that leads there is refused.
 
-What the next change can make right is not refused: features of KVM before DomainType is, say, or tags of an interface
-before its network is another one.
+What the next change can make right is not refused: a module of memory before ACPI is switched on, say, or tags of an
+interface before its network is another one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from virtcim.libhelper.documents.domain import (
     Disk,
     Filesystem,
     Graphics,
-    MemoryDevice,
     Parallel,
     Serial,
 )
@@ -31,10 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["check_start"]
 
-_SLOTTED = frozenset({"dimm", "nvdimm"})
-"""Memory modules that stand in slots, of which the guest learns through ACPI."""
-_ACPI_SLOTS = frozenset({"x86_64", "i686", "aarch64"})
-"""The architectures whose slots are known to ACPI and to nothing else."""
 _EVERYWHERE = "qemu64"
 """A processor that every libvirt for PCs knows."""
 _SERIAL_PORTS, _PARALLEL_PORTS = 4, 3
@@ -129,14 +124,6 @@ def _obstacles(config: DomainConfig) -> Iterator[str]:
     """Each thing for which QEMU would not start a guest, in words."""
     for rule in _RULES:
         yield from rule(config)
-
-
-def _slots_without_acpi(config: DomainConfig) -> Iterator[str]:
-    if config.features_acpi or config.os_type_arch not in _ACPI_SLOTS:
-        return
-    for device in config.devices:
-        if isinstance(device, MemoryDevice) and device.model in _SLOTTED:
-            yield f"EnableACPI: a memory module of type {device.model} needs it; expected true"
 
 
 def _tables_of_firmware(config: DomainConfig) -> Iterator[str]:
@@ -253,7 +240,6 @@ def _buses_of_other_machines(config: DomainConfig) -> Iterator[str]:
 
 
 _RULES: tuple[Callable[[DomainConfig], Iterator[str]], ...] = (
-    _slots_without_acpi,
     _tables_of_firmware,
     _more_than_there_can_be,
     _numbers_beyond,
