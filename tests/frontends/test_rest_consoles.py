@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
@@ -21,7 +22,13 @@ from virtcim.cimom.requests import Caller
 from virtcim.frontends.http.auth import BasicAuthenticator
 from virtcim.frontends.rest import consoles as rest_consoles
 from virtcim.frontends.rest.answers import Refusal
-from virtcim.frontends.rest.consoles import TICKET_SECONDS, Console, Consoles
+from virtcim.frontends.rest.consoles import (
+    MAX_OPEN_PER_USER,
+    MAX_TICKETS_PER_USER,
+    TICKET_SECONDS,
+    Console,
+    Consoles,
+)
 from virtcim.frontends.rest.frontend import REST
 from virtcim.providers.interface import CIMError, Status
 
@@ -219,12 +226,34 @@ def test_a_console_that_is_opened_while_somebody_logs_out_ends(browser: Client, 
 
 def test_consoles_on_the_way_count(opener: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rest_consoles, "MAX_OPEN", 2)
-    consoles = Consoles(opener)
-    with consoles.place(), consoles.place():
+    consoles, caller = Consoles(opener), Caller(Principal("a", Mechanism.PASSWORD))
+    with consoles.place(caller), consoles.place(caller):
         assert len(consoles) == 2
-        with pytest.raises(Refusal), consoles.place():
+        with pytest.raises(Refusal), consoles.place(caller):
             pass
     assert len(consoles) == 0
+
+
+def test_one_user_takes_neither_all_consoles_nor_all_tickets(opener: Opener) -> None:
+    consoles, target = Consoles(opener), ("root/toy", "guest", "vnc")
+    mallory, ann = (Caller(Principal(name, Mechanism.PASSWORD)) for name in ("mallory", "ann"))
+    tickets = [consoles.issue(target, mallory, None) for _ in range(MAX_TICKETS_PER_USER)]
+    with pytest.raises(Refusal, match="asked for") as refused:
+        consoles.issue(target, mallory, None)
+    assert refused.value.status == 503
+    consoles.redeem(consoles.issue(target, ann, None), target, ann, None)
+    with contextlib.ExitStack() as places:
+        for _ in range(MAX_OPEN_PER_USER):
+            places.enter_context(consoles.place(mallory))
+        with pytest.raises(Refusal, match="are open"):
+            consoles.redeem(tickets[0], target, mallory, None)
+        with pytest.raises(Refusal, match="are open"), consoles.place(mallory):
+            pass
+        with consoles.place(ann):
+            assert len(consoles) == MAX_OPEN_PER_USER + 1
+    assert len(consoles) == 0
+    # A ticket that was used counts no more.
+    consoles.issue(target, mallory, None)
 
 
 def test_a_ticket_is_good_for_a_while_only(opener: Opener) -> None:

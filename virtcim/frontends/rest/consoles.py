@@ -13,6 +13,7 @@ import logging
 import secrets
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
@@ -37,8 +38,12 @@ TICKET_SECONDS = 30
 """Seconds for which a ticket is good: a page opens the console at once."""
 
 MAX_TICKETS = 1000
+MAX_TICKETS_PER_USER = 100
 MAX_OPEN = 100
 """Consoles that are open; each has three threads and a connection to the hypervisor."""
+
+MAX_OPEN_PER_USER = 50
+"""Of them, so that nobody takes them all."""
 
 THREADS = 3
 """One that reads, one that writes, and one that ends both."""
@@ -99,11 +104,11 @@ class Consoles:
         self._clock = clock
         self._tickets: dict[bytes, _Ticket] = {}
         self._lock = threading.Lock()
-        self._open = 0
+        self._open: Counter[tuple[str, str]] = Counter()
         self._closing: set[asyncio.Future[None]] = set()
 
     def __len__(self) -> int:
-        return self._open
+        return self._open.total()
 
     def issue(self, target: tuple[str, str, str], caller: Caller, session: Session | None) -> str:
         """Make a ticket.
@@ -114,12 +119,13 @@ class Consoles:
             session: of the browser; None without one.
 
         Raises:
-            Refusal: 503 while too many are open.
+            Refusal: 503 while too many are asked for, by anybody or by him.
         """
         now, ticket = self._clock(), secrets.token_urlsafe(32)
         with self._lock:
             self._tickets = {key: each for key, each in self._tickets.items() if each.until > now}
-            if len(self._tickets) >= MAX_TICKETS:
+            own = sum(each.user == _user(caller) for each in self._tickets.values())
+            if len(self._tickets) >= MAX_TICKETS or own >= MAX_TICKETS_PER_USER:
                 raise Refusal(503, "Too many consoles are asked for; try again", {"Retry-After": "1"})
             self._tickets[_digest(ticket)] = _Ticket(target, _user(caller), session, now + TICKET_SECONDS)
         return ticket
@@ -135,25 +141,31 @@ class Consoles:
         good = found is not None and found.target == target and found.until > self._clock()
         if found is None or not good or found.user != _user(caller) or found.session is not session:
             raise Refusal(403, "The ticket is not good for this console; expected a new one, which is good once")
-        self._check_room()
+        self._check_room(_user(caller))
 
-    def _check_room(self) -> None:
-        if self._open >= MAX_OPEN:
+    def _check_room(self, user: tuple[str, str]) -> None:
+        if len(self) >= MAX_OPEN or self._open[user] >= MAX_OPEN_PER_USER:
             raise Refusal(503, "Too many consoles are open", {"Retry-After": "10"})
 
     @contextlib.contextmanager
-    def place(self) -> Iterator[None]:
+    def place(self, caller: Caller) -> Iterator[None]:
         """Count a console from before it is opened until it has ended: many can be on the way at once.
 
+        Parameters:
+            caller: who opens it.
+
         Raises:
-            Refusal: 503 while too many are open.
+            Refusal: 503 while too many are open, by anybody or by him.
         """
-        self._check_room()
-        self._open += 1
+        user = _user(caller)
+        self._check_room(user)
+        self._open[user] += 1
         try:
             yield
         finally:
-            self._open -= 1
+            self._open[user] -= 1
+            if not self._open[user]:
+                del self._open[user]
 
     def check(self, target: tuple[str, str, str]) -> None:
         """Refuse a console that cannot be opened, before there is a ticket: a browser does not learn later why.

@@ -244,7 +244,7 @@ class REST:
 
         async def stream(sender: Sender) -> None:
             try:
-                with consoles.place():
+                with consoles.place(caller):
                     console = await exchange.run(lambda: consoles.connect(target, caller), waits=True)
                     await consoles.bridge(console, session, sender)
             except CIMError as exc:
