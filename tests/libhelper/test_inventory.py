@@ -917,6 +917,27 @@ def give_title(change: DomainChange, text: str) -> None:
     change.defined.set(change.defined.config, {"title": text})
 
 
+def test_a_volume_is_gone_when_it_was_deleted(node: Hypervisor) -> None:
+    """Whoever deletes one; no event need tell of it."""
+
+    def names() -> list[str]:
+        (pool,) = node.inventory.pools()
+        return [each.name for each in pool.volumes or ()]
+
+    with node.connections.connection() as connection:
+        pool = connection.storagePoolDefineXML(
+            "<pool type='dir'><name>p</name><target><path>/p</path></target></pool>", 0
+        )
+        pool.create(0)
+        for name in ("one", "other"):
+            pool.createXML(f"<volume><name>{name}</name><capacity>1024</capacity></volume>", 0)
+        key = pool.UUIDString()
+    node.storage.refresh_pool(key)
+    assert names() == ["one", "other"]
+    node.storage.delete_volume(key, "one")
+    assert names() == ["other"]
+
+
 def test_the_changes_of_an_object_follow_each_other(node: Hypervisor) -> None:
     """State, definition, sizes of disks, volumes and the connection are written by different threads."""
     changes: list[Change] = []

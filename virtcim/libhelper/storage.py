@@ -1,6 +1,6 @@
 """Operations on storage pools and volumes, each on connections of its own, so that a slow one delays nobody.
 
-Layer rule: imports libvirt, connections, context, errors, undoing, work; knows nothing of CIM.
+Layer rule: imports libvirt, connections, context, errors, inventory.records, undoing, work; knows nothing of CIM.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from virtcim.libhelper.connections import is_local
 from virtcim.libhelper.context import Context
 from virtcim.libhelper.documents.storage import VolumeConfig
 from virtcim.libhelper.errors import LibvirtError, look_up, translated
+from virtcim.libhelper.inventory.records import VOLUMES
 from virtcim.libhelper.undoing import undone
 from virtcim.libhelper.work import Work, WorkCancelledError
 
@@ -148,6 +149,13 @@ class Storage:
         """Have libvirt look again what a pool holds."""
         with self.pool(uuid) as pool:
             pool.refresh(0)
+        self._see_volumes(uuid)
+
+    def _see_volumes(self, pool: str) -> None:
+        """Have the inventory show a pool and its volumes as they are now."""
+        inventory = self._context.inventory
+        inventory.refresh(pool, kind="pool")
+        inventory.refresh_parts(VOLUMES, pool)
 
     def create_volume(self, pool: str, xml: str, name: str, work: Work) -> None:
         """Create a volume that is empty.
@@ -209,8 +217,10 @@ class Storage:
 
     def delete_volume(self, pool: str, name: str) -> None:
         """Delete a volume with its data."""
-        with self.volume(pool, name) as volume:
-            volume.delete(0)
+        with self.pool(pool) as found:
+            found.storageVolLookupByName(name).delete(0)
+            uuid = found.UUIDString()
+        self._see_volumes(uuid)
 
     def resize_volume(self, pool: str, name: str, capacity: int, *, allocate: bool, shrink: bool) -> None:
         """Give a volume another size, in bytes."""

@@ -362,7 +362,6 @@ def delete_resource_in_pool(
             pool.hypervisor.storage.delete_volume(pool.record.uuid, name)
         except LibvirtError as error:
             raise libvirt_failure("Unable to delete resource", error) from error
-        refresh_volumes(pool)
         return MethodResult(VolumeCode.COMPLETED)
 
     return service.do("DeleteResourceInPool", context, run, [volume.path()])
@@ -383,7 +382,6 @@ def refresh_resources_in_pool(
             pool.hypervisor.storage.refresh_pool(pool.record.uuid)
         except LibvirtError as error:
             raise libvirt_failure("Unable to refresh resource pool", error) from error
-        refresh_volumes(pool)
         return MethodResult(VolumeCode.COMPLETED)
 
     return service.do("RefreshResourcesInPool", context, run, [path], Effect.PERFORMANCE_IMPACT)

@@ -15,7 +15,6 @@ from virtcim.immutable import immutable
 from virtcim.libhelper.documents.domain import Disk, DomainDocument
 from virtcim.libhelper.domains.change import NotKeptError
 from virtcim.libhelper.errors import LibvirtError
-from virtcim.libhelper.inventory.records import VOLUMES
 from virtcim.libhelper.work import Work
 from virtcim.libhelper.xml.editing import object_text
 from virtcim.providers.base import class_of
@@ -347,5 +346,3 @@ class Cloning:
         """Have libvirt and the inventory know the volumes that there are now."""
         for pool in dict.fromkeys(disk.pool for disk in self._disks):
             self._hypervisor.storage.refresh_pool(pool)
-            self._hypervisor.inventory.refresh(pool, kind="pool")
-            self._hypervisor.inventory.refresh_parts(VOLUMES, pool)
