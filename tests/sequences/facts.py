@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,10 @@ import libvirt
 from lxml import etree
 
 from tests.bed import Libvirtd
-from virtcim.libhelper.states import DomainState
+from virtcim.libhelper.states import DomainState, PausedReason
 
 SECURE = libvirt.VIR_DOMAIN_XML_SECURE
-ENABLED, DISABLED, OFFLINE, QUIESCE = 2, 3, 6, 9
+ENABLED, DISABLED, OFFLINE, QUIESCE, STARTING = 2, 3, 6, 9, 10
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,12 @@ class Guest:
         parents: of each snapshot the one before it.
         current: the snapshot that it goes on from.
         checkpoints: their names.
+        pulled: where its disks are read that are backed up; "" of one that is not.
     """
 
     uuid: str
     state: int
+    reason: int
     autostart: bool
     saved: bool
     defined: str
@@ -39,12 +42,15 @@ class Guest:
     parents: Mapping[str, str | None]
     current: str | None
     checkpoints: frozenset[str]
+    pulled: str = ""
 
     @property
     def enabled(self) -> int:
         """EnabledState."""
         if self.running:
-            return QUIESCE if self.state == DomainState.PAUSED else ENABLED
+            if self.state == DomainState.PAUSED:
+                return STARTING if self.reason == PausedReason.STARTING_UP else QUIESCE
+            return ENABLED
         return OFFLINE if self.saved else DISABLED
 
     def find(self, path: str) -> list[str]:
@@ -74,12 +80,19 @@ class Pool:
 
 @dataclass(frozen=True)
 class Facts:
-    """All that libvirt has."""
+    """All that libvirt has.
+
+    Attributes:
+        away: the guests of the other host.
+        bases: the checksum of each image that guests are laid over.
+    """
 
     guests: Mapping[str, Guest]
+    away: Mapping[str, Guest]
     pools: Mapping[str, Pool]
     networks: Mapping[str, bool]
     filters: frozenset[str]
+    bases: Mapping[str, str]
 
 
 @contextlib.contextmanager
@@ -92,25 +105,39 @@ def connected(daemon: Libvirtd) -> Iterator[Any]:
         connection.close()
 
 
-def read_facts(daemon: Libvirtd) -> Facts:
+def read_facts(daemon: Libvirtd, there: Libvirtd) -> Facts:
     """Ask libvirt for everything, again where something was gone before it could be asked for."""
     while True:
-        with contextlib.suppress(libvirt.libvirtError), connected(daemon) as connection:
+        with (
+            contextlib.suppress(libvirt.libvirtError),
+            connected(daemon) as connection,
+            connected(there) as other,
+        ):
             return Facts(
-                guests={each.name(): _guest(each) for each in connection.listAllDomains()},
+                guests=_guests(connection),
+                away=_guests(other),
                 pools={each.name(): _pool(each) for each in connection.listAllStoragePools()},
                 networks={each.name(): bool(each.isActive()) for each in connection.listAllNetworks()},
                 filters=frozenset(each.name() for each in connection.listAllNWFilters()),
+                bases={
+                    str(path): hashlib.sha256(path.read_bytes()).hexdigest()
+                    for path in daemon.directory.glob("pool-images/virtcim-*")
+                },
             )
+
+
+def _guests(connection: Any) -> dict[str, Guest]:
+    return {each.name(): _guest(each) for each in connection.listAllDomains()}
 
 
 def _guest(domain: Any) -> Guest:
     snapshots = {each.getName(): each for each in domain.listAllSnapshots()}
-    state, _ = domain.state()
+    state, reason = domain.state()
     active = bool(domain.isActive())
     return Guest(
         uuid=domain.UUIDString(),
         state=state,
+        reason=reason,
         autostart=bool(domain.autostart()),
         saved=bool(domain.hasManagedSaveImage()),
         defined=domain.XMLDesc(SECURE | libvirt.VIR_DOMAIN_XML_INACTIVE),
@@ -118,7 +145,17 @@ def _guest(domain: Any) -> Guest:
         parents={name: _parent(each) for name, each in snapshots.items()},
         current=domain.snapshotCurrent().getName() if domain.hasCurrentSnapshot() else None,
         checkpoints=frozenset(each.getName() for each in domain.listAllCheckpoints()),
+        pulled=_socket(domain) if active else "",
     )
+
+
+def _socket(domain: Any) -> str:
+    try:
+        return "".join(found_in(domain.backupGetXMLDesc(), "server/@socket"))
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN_BACKUP:
+            raise
+        return ""
 
 
 def _parent(snapshot: Any) -> str | None:
@@ -133,17 +170,17 @@ def _pool(pool: Any) -> Pool:
     return Pool(active, str(target), {each.path(): each.info()[1] for each in volumes})
 
 
-def leftovers(daemon: Libvirtd, facts: Facts) -> list[str]:
+def leftovers(daemon: Libvirtd, guests: Mapping[str, Guest]) -> list[str]:
     """The files of libvirt's own that belong to guests that are not there (any more)."""
     library, run = daemon.directory / "lib/qemu", daemon.directory / "run/libvirt/qemu"
-    running = {name for name, guest in facts.guests.items() if guest.running}
-    saved = {name for name, guest in facts.guests.items() if guest.saved}
+    running = {name for name, guest in guests.items() if guest.running}
+    saved = {name for name, guest in guests.items() if guest.saved}
     expected: dict[Path, set[str]] = {
-        daemon.xml_directory: set(facts.guests),
-        daemon.xml_directory / "autostart": {name for name, guest in facts.guests.items() if guest.autostart},
+        daemon.xml_directory: set(guests),
+        daemon.xml_directory / "autostart": {name for name, guest in guests.items() if guest.autostart},
         library / "save": saved,
-        library / "snapshot": {name for name, guest in facts.guests.items() if guest.parents},
-        library / "checkpoint": set(facts.guests),  # some are not read again by a libvirtd that is started anew
+        library / "snapshot": {name for name, guest in guests.items() if guest.parents},
+        library / "checkpoint": set(guests),  # some are not read again by a libvirtd that is started anew
         library / "nvram": set(),
         run: running,
     }
@@ -154,4 +191,8 @@ def leftovers(daemon: Libvirtd, facts: Facts) -> list[str]:
             if is_kept and path.stem not in names and not (path.is_dir() and not any(path.iterdir())):
                 inside = [each.name for each in path.iterdir()] if path.is_dir() else []
                 strange.append(f"{path.relative_to(daemon.directory)} {inside or ''}".strip())
+    sockets = {guest.pulled for guest in guests.values()}
+    strange += [str(path) for path in daemon.directory.glob("sockets/*") if str(path) not in sockets]
+    if not any(sockets):
+        strange += [str(path) for path in daemon.directory.rglob("*.scratch")]
     return strange

@@ -14,11 +14,17 @@ from tests.sequences.facts import Facts
 LEFT_OUT = re.compile(r"_(BaseMetricValue|ConcreteJob|MigrationJob|BackupJob|ProvisioningJob|MethodResult)$")
 """What was measured, and work: no two servers have these alike."""
 
+RUNNING, PULL = 4, 3
+"""JobState, and BackupMode."""
+
 OWN = frozenset({"TimeOfLastStateChange", "RequestedState", "Reserved", "Capacity", "RemainingManagedSpace"})
 """Properties that a server knows of its own past, or that others change who use the same file system."""
 
 REQUESTED = frozenset({"Limit", "Reservation", "VirtualQuantity"})
 """Those of memory that a guest was asked to give back, and has not: who asked for that knows it, and nobody else."""
+
+SETS = ("settings", "disks", "ports", "pools", "volumes", "networks", "filters", "checkpoints", "pulled")
+"""What is compared, but for the guests."""
 
 Shown = Mapping[str, Mapping[str, Any]]
 """Instances by path: their properties."""
@@ -41,9 +47,7 @@ def doubles(instances: Iterable[Mapping[str, Any]]) -> list[str]:
 
 def listed(instances: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """What a server shows, in the words of `expected`."""
-    found: dict[str, Any] = {
-        each: set() for each in ("settings", "disks", "ports", "pools", "volumes", "networks", "filters", "checkpoints")
-    }
+    found: dict[str, Any] = {each: set() for each in SETS}
     found["guests"] = {}
     for each in instances:
         base, properties = each["class"].partition("_")[2], each["properties"]
@@ -66,6 +70,8 @@ def listed(instances: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
                 found["filters"].add(properties["Name"])
             case "Checkpoint":
                 found["checkpoints"].add(properties["InstanceID"])
+            case "BackupJob" if properties["JobState"] == RUNNING and properties["BackupMode"] == PULL:
+                found["pulled"].add(properties["VirtualSystemName"])
     return found
 
 
@@ -77,6 +83,7 @@ def expected(facts: Facts) -> dict[str, Any]:
         checkpoints |= {f"KVM:{name}/checkpoint/{each}" for each in guest.checkpoints}
         document = etree.fromstring((guest.running or guest.defined).encode())
         disks |= {f"{name}/{each.get('dev')}" for each in document.iterfind("devices/disk/target")}
+        disks |= {f"{name}/{each.get('dir')}" for each in document.iterfind("devices/filesystem/target")}
         ports |= {f"{name}/{each.get('address')}".lower() for each in document.iterfind("devices/interface/mac")}
     return {
         "guests": {name: (guest.enabled, guest.uuid) for name, guest in facts.guests.items()},
@@ -88,6 +95,7 @@ def expected(facts: Facts) -> dict[str, Any]:
         "networks": set(facts.networks),
         "filters": set(facts.filters),
         "checkpoints": checkpoints,
+        "pulled": {name for name, guest in facts.guests.items() if guest.pulled},
     }
 
 

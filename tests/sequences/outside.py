@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import subprocess
 from collections.abc import Callable
 
 from tests.bed import boot_sector_xml
 from tests.sequences.client import Answer
-from tests.sequences.rules import GUESTS, MOST, NETWORKS, POOLS, Rule, Step, World
+from tests.sequences.devices import DEVICES
+from tests.sequences.rules import GUESTS, MIB, MOST, NETWORKS, POOLS, Rule, Step, World
+from tests.sequences.templates import IMAGE_POOL
 
 FILTER = "<filter name='{}'><rule action='drop' direction='in'><tcp dstportstart='{}'/></rule></filter>"
 
@@ -36,12 +39,29 @@ def written(world: World, name: str, text: str) -> str:
     return str(path)
 
 
+def filled(world: World) -> str:
+    """What fills the memory of a guest with what takes its time to be sent."""
+    file = world.daemon.images / "filling"
+    if not file.exists():
+        file.write_bytes(os.urandom(4 * MIB))
+    device = f"loader,file={file},addr=0x1000000,force-raw=on"
+    return (
+        "<qemu:commandline xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>"
+        f"<qemu:arg value='-device'/><qemu:arg value='{device}'/></qemu:commandline>"
+    )
+
+
 def define_there(world: World) -> Step | None:
-    """A new guest."""
+    """A new guest with some more devices."""
     name = world.fresh(GUESTS)
     if name is None or len(world.facts.guests) >= MOST:
         return None
     xml = boot_sector_xml(name, world.daemon.new_image(), machine=world.dice.choice(["pc", "q35"]))
+    devices = "".join(world.dice.sample(DEVICES, world.dice.randint(0, 4)))
+    if "usb" in devices:
+        xml = xml.replace("<controller type='usb' model='none'/>", "")
+    end = f"</devices>{filled(world)}" if world.dice.random() < 0.4 else "</devices>"
+    xml = xml.replace("</devices>", f"{devices}{end}")
     return virsh(world, ("define", written(world, f"{name}.define.xml", xml)))
 
 
@@ -140,6 +160,18 @@ def storage(world: World) -> Step | None:
     return virsh(world, world.dice.choice(commands))
 
 
+def images(world: World) -> Step | None:
+    """The pool of templates and what is in it."""
+    there = world.facts.pools.get(IMAGE_POOL)
+    if there is None or not there.active:
+        return virsh(world, ("pool-start", IMAGE_POOL))
+    commands: list[tuple[str, ...]] = [("pool-refresh", IMAGE_POOL), ("pool-destroy", IMAGE_POOL)]
+    if there.volumes:
+        path = world.dice.choice(sorted(there.volumes))
+        commands += [("vol-delete", path), ("vol-resize", path, "4M")]
+    return virsh(world, world.dice.choice(commands))
+
+
 def net(world: World) -> Step | None:
     """Networks, which are not started: their bridges would be those of the machine."""
     name = world.dice.choice(NETWORKS)
@@ -170,7 +202,7 @@ def foreign_file(world: World) -> Step | None:
 
 
 WEIGHTS: dict[Rule, int] = {
-    define_there: 2,
+    define_there: 3,
     redefine: 3,
     handle: 14,
     undefine: 1,
@@ -178,4 +210,5 @@ WEIGHTS: dict[Rule, int] = {
     net: 2,
     filters: 1,
     foreign_file: 1,
+    images: 2,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -13,6 +13,7 @@ from typing import Any
 import pywbem
 
 from tests.bed import Libvirtd
+from tests.images.imagehost import ImageHost
 from tests.providers.recorded import platform, served
 from tests.providers.test_vsms_edits import declared_classes
 from tests.providers.test_vsms_truth import IDENTITY, is_said, value_of
@@ -31,11 +32,14 @@ MOST = 4
 POOLS = ("one", "two")
 NETWORKS = ("inner", "outer")
 MIB = 1 << 20
+PLACE = {"AddressProperties", "AddressValues"}
+"""One of them is refused without the other."""
 SHUT_DOWN, REBOOT, RESET = 4, 10, 11
 FULL, DISK, MEMORY, MEMORY_AND_STOP = 2, 3, 32768, 32769
 MANAGEMENT = "KVM_VirtualSystemManagementService"
 SNAPSHOTS = "KVM_VirtualSystemSnapshotService"
 BACKUPS = "KVM_BackupService"
+MIGRATIONS = "KVM_VirtualSystemMigrationService"
 POOL_SERVICE = "KVM_ResourcePoolConfigurationService"
 
 
@@ -47,19 +51,28 @@ class Step:
         what: it is, in words.
         act: does it.
         holds: what is wrong of what libvirt has after it was done; "" where nothing is.
+        stays: what is wrong of what libvirt has after it was refused; None: whatever is not as it was before.
     """
 
     what: str
     act: Callable[[], Answer]
     holds: Callable[[Facts], str] = lambda _: ""
+    stays: Callable[[Facts], str] | None = None
 
 
 @dataclass
 class World:
-    """What a rule chooses from."""
+    """What a rule chooses from.
+
+    Attributes:
+        there: the daemon of the other host.
+        images: where images of templates are fetched from.
+    """
 
     daemon: Libvirtd
+    there: Libvirtd
     client: Client
+    images: ImageHost
     facts: Facts
     dice: Random
     numbers: itertools.count[int]
@@ -71,7 +84,7 @@ class World:
 
     def fresh(self, names: Iterable[str]) -> str | None:
         """A name that no guest has."""
-        free = [name for name in names if name not in self.facts.guests]
+        free = [name for name in names if name not in self.facts.guests and name not in self.facts.away]
         return self.dice.choice(free) if free else None
 
     def target(self, name: str) -> tuple[str, bool]:
@@ -198,27 +211,28 @@ def typed(class_name: str, name: str, value: Any) -> pywbem.CIMProperty:
     return pywbem.CIMProperty(name, value, type=declared.type, is_array=declared.is_array)
 
 
-def modify(world: World) -> Step | None:
-    """ModifySystemSettings or ModifyResourceSettings of a property, of what runs or of the next start."""
+def change(world: World, choose: Callable[[Element, list[str], Mapping[str, Any]], dict[str, Any]]) -> Step | None:
+    """ModifySystemSettings or ModifyResourceSettings of any element, of what runs or of the next start.
+
+    Parameters:
+        choose: from an element, the names of what can be written, and the values that it has, what is asked for.
+    """
     if (found := world.pick()) is None:
         return None
     name, guest = found
     part, is_running = world.target(name)
     element = world.dice.choice(elements(guest.running if is_running else guest.defined))
     left_out = IDENTITY | REQUESTED if element.class_name.endswith("_MemResourceAllocationSettingData") else IDENTITY
-    names = [each.name for each in element.table.values() if each.writable and each.name not in left_out]
-    if not names:
-        return None
     now = dict(element.properties())
-    property_name = world.dice.choice(names)
-    asked = value_of(world.dice, element.class_name, property_name, now.get(property_name))
-    if same(asked, now.get(property_name)):
+    names = [each.name for each in element.table.values() if each.writable and each.name not in left_out]
+    if not (asked := choose(element, names, now)):
         return None
     is_system = isinstance(element, VirtualSystemSettingData)
     identifier = "" if is_system else f"/{element.entry.identifier}"  # type: ignore[attr-defined]
     instance_id = f"KVM:{name}{part}" if is_system else f"{name}{part}{identifier}"
-    properties = {"InstanceID": instance_id, property_name: typed(element.class_name, property_name, asked)}
-    wish = pywbem.CIMInstance(element.class_name, properties)
+    wish = pywbem.CIMInstance(element.class_name, {"InstanceID": instance_id})
+    for each, value in asked.items():
+        wish[each] = typed(element.class_name, each, value)
     resulting: list[str] = []
 
     def act() -> Answer:
@@ -232,17 +246,57 @@ def modify(world: World) -> Step | None:
         shown = {str(each.properties()["InstanceID"]): dict(each.properties()) for each in elements(xml)}
         path = (resulting[0] if resulting else instance_id).replace("/defined", "", 1)
         if path not in shown:
-            return "" if asked == "none" else f"{path} is not {what}: {sorted(shown)}"
-        value = shown[path].get(property_name)
-        if is_said(property_name, asked, value, now.get(property_name)):
-            return ""
-        return f"{what} {value!r}, was {now.get(property_name)!r}"
+            return "" if "none" in asked.values() else f"{path} is not {what}: {sorted(shown)}"
+        return "; ".join(
+            f"{what} {each} {shown[path].get(each)!r}, was {now.get(each)!r}"
+            for each, value in asked.items()
+            if not is_kept(each, value, shown[path].get(each), now.get(each))
+        )
 
     def holds(facts: Facts) -> str:
         after = facts.guests[name]
         return said(after.running, "in force") if is_running else said(after.defined, "defined")
 
-    return Step(f"modify {element.class_name} {instance_id} {property_name}={asked!r}", act, holds)
+    return Step(f"modify {element.class_name} {instance_id} {asked}", act, holds)
+
+
+def is_kept(name: str, asked: Any, said: Any, before: Any) -> bool:
+    """Whether a property says what was asked; NULL asks for nothing."""
+    return same(said, before) if asked is None else is_said(name, asked, said, before)
+
+
+def modify(world: World) -> Step | None:
+    """Another value of a property."""
+
+    def choose(element: Element, names: list[str], now: Mapping[str, Any]) -> dict[str, Any]:
+        if not names:
+            return {}
+        name = world.dice.choice(names)
+        asked = value_of(world.dice, element.class_name, name, now.get(name))
+        return {} if same(asked, now.get(name)) else {name: asked}
+
+    return change(world, choose)
+
+
+def empty(world: World) -> Step | None:
+    """Up to three properties that have a value emptied, or sent as NULL."""
+
+    def choose(element: Element, names: list[str], now: Mapping[str, Any]) -> dict[str, Any]:
+        filled = [each for each in names if now.get(each) not in (None, "", [], ())]
+        chosen = world.dice.sample(filled, min(len(filled), world.dice.choice((1, 1, 2, 3))))
+        asked = {each: emptied(world.dice, now[each]) for each in chosen}
+        if asked.keys() & PLACE:
+            asked |= {each: [] for each in PLACE}
+        return asked
+
+    return change(world, choose)
+
+
+def emptied(dice: Random, value: Any) -> Any:
+    """Nothing in the place of a value; a number and a switch can only be left alone."""
+    if dice.random() < 0.25 or isinstance(value, bool | int):
+        return None
+    return "" if isinstance(value, str) else []
 
 
 def add(world: World) -> Step | None:
@@ -263,6 +317,12 @@ def add(world: World) -> Step | None:
         ),
         (setting("RNG", BackendType="random"), "devices/rng"),
         (setting("Input", ResourceSubType="tablet", BusType="usb"), "devices/input[@type='tablet']"),
+        (setting("Audio", OtherResourceType="sound", ResourceSubType="ich6"), "devices/sound[@model='ich6']"),
+        (setting("Controller", ResourceSubType="scsi", Model="virtio-scsi"), "devices/controller[@type='scsi']"),
+        (
+            setting("Port", OtherResourceType="channel", BackendType="unix", TargetName="org.example.added"),
+            "devices/channel/target[@name='org.example.added']",
+        ),
     ]
     singles = [
         (setting("Graphics", ResourceSubType="vnc"), "devices/graphics[@type='vnc']"),
@@ -551,6 +611,7 @@ WEIGHTS: dict[Rule, int] = {
     rename: 2,
     autostart: 1,
     modify: 14,
+    empty: 8,
     add: 7,
     remove: 6,
     switch: 12,

@@ -20,8 +20,9 @@ from lxml import etree
 
 from tests.bed import Libvirtd, Server
 from tests.bed.listener import Listener, new_manager, subscribe
+from tests.images.imagehost import ImageHost
 from tests.indications.story import DELETED, EVERYTHING, check_changes, kind
-from tests.sequences import outside, rules
+from tests.sequences import contests, moves, outside, pulls, rules, templates
 from tests.sequences.client import Answer, Client
 from tests.sequences.facts import Facts, leftovers, read_facts
 from tests.sequences.invariants import by_path, difference, doubles, expected, listed, unlike
@@ -31,6 +32,18 @@ CONFIG = """\
 [inventory]
 interval = 1
 volume_interval = 1
+[providers.backup]
+socket_directory = "{sockets}"
+[providers.migration]
+socket_directory = "{sockets}"
+shared_directories = ["{images}"]
+[images]
+pool = "images"
+hosts = ["127.0.0.1"]
+attempts = 1
+timeout = 20
+[node.there]
+uris = ["{there}"]
 [providers.jobs]
 grace = 0.2
 retention = 4
@@ -39,6 +52,9 @@ slow_seconds = 600
 [loop]
 longest_pause = 600
 """
+OURS: dict[Rule, int] = {**rules.WEIGHTS, **pulls.WEIGHTS, **contests.WEIGHTS, **moves.WEIGHTS, **templates.WEIGHTS}
+"""What clients ask for."""
+
 VERBOSE = bool(os.environ.get("VIRTCIM_SEQUENCES_SHOW"))
 URI = "qemu:///system"
 PATIENCE = 60.0
@@ -50,15 +66,19 @@ OTHER_EYES = 12
 CHANCE_OF_OTHERS, CHANCE_OF_ACCIDENTS = 0.12, 0.03
 """That a client's request meets another one's, and that libvirtd or the server ends meanwhile."""
 
+OF_GUESTS = ("guests", "settings", "disks", "ports", "checkpoints")
+"""What is compared of the other host."""
+
 LONGEST_PAUSE = 0.6
 """Seconds after the beginning of a request until something else happens."""
 
 EXPLAINED = re.compile(
     "|".join(
         [
-            r"virtcim.libhelper.hypervisor: qemu:///system: no connection",
+            r"virtcim.libhelper.hypervisor: qemu\S*: no connection",
             r"client socket is closed|[Ee]nd of file|Cannot recv data|Broken pipe|no answer for 5 s",
             r"cause is unknown",
+            r"step '.*' cannot be taken back",
         ]
     )
 )
@@ -100,17 +120,29 @@ class Walk:
         self.seed = seed
         self.tally = Tally()
         self.history: list[str] = []
-        self.daemon = Libvirtd()
-        self.listener = Listener()
+        self.daemon, self.there = Libvirtd(), Libvirtd()
+        self.listener, self.images = Listener(), ImageHost()
         self._numbers = itertools.count()
         self._logged = 0
         self._ends = ExitStack()
 
     def __enter__(self) -> Self:
         with ExitStack() as ends:
-            ends.callback(self.daemon.close)
-            self.daemon.start()
-            self.server = ends.enter_context(Server(URI, within=self.daemon.namespace, config=CONFIG))
+            for each in (self.daemon, self.there):
+                ends.callback(each.close)
+                each.start()
+            ends.enter_context(self.images)
+            self.images.files[templates.IMAGE] = self.daemon.new_image().read_bytes()
+            directory = self.daemon.directory / f"pool-{templates.IMAGE_POOL}"
+            for command in (
+                ("pool-define-as", templates.IMAGE_POOL, "dir", "--target", str(directory)),
+                ("pool-build", templates.IMAGE_POOL),
+                ("pool-start", templates.IMAGE_POOL),
+                ("pool-autostart", templates.IMAGE_POOL),
+            ):
+                self.daemon.virsh(*command)
+            (self.daemon.directory / "sockets").mkdir()
+            self.server = ends.enter_context(self._new_server())
             ends.enter_context(self.listener)
             # Its subscriptions end with the server.
             subscribe(new_manager(), self.server, self.listener.url, EVERYTHING)
@@ -129,9 +161,15 @@ class Walk:
             error.add_note("\n".join(warnings[-30:]))
         self._ends.close()
 
+    def _new_server(self) -> Server:
+        config = CONFIG.format(
+            sockets=self.daemon.directory / "sockets", images=self.daemon.directory, there=self.there.uri()
+        )
+        return Server(URI, within=self.daemon.namespace, config=config)
+
     def go(self, numbers: Iterable[int]) -> None:
         """Make the steps with these numbers: some of those of a longer walk, where its failure is to be made small."""
-        weights = {**rules.WEIGHTS, **outside.WEIGHTS, **self._accidents()}
+        weights = {**OURS, **outside.WEIGHTS, **self._accidents()}
         for number in numbers:
             dice = Random(f"{self.seed}.{number}")
             self.tally.steps += 1
@@ -141,18 +179,20 @@ class Walk:
 
     def step(self, rule: Rule, dice: Random) -> bool:
         """Make a step, and look; False where there is nothing for it."""
-        before = read_facts(self.daemon)
-        world = World(self.daemon, self.client, before, dice, self._numbers)
+        before = read_facts(self.daemon, self.there)
+        world = World(self.daemon, self.there, self.client, self.images, before, dice, self._numbers)
         if (step := rule(world)) is None:
             return False
         self._note(step.what)
-        ours = rule in rules.WEIGHTS
+        ours = rule in OURS
         beside = self._beside(dice, before) if ours else None
-        answer = step.act() if beside is None else self._act_beside(step, beside)
+        answer, other = (step.act(), None) if beside is None else self._act_beside(step, beside)
         self._record(rule, answer)
-        after = read_facts(self.daemon)
-        if beside is None:
+        after = read_facts(self.daemon, self.there)
+        if other is None:
             judge(step, answer, before, after, ours)
+        elif beside is not None and answer.done and other.done:
+            judge_last((step, beside), after)
         self.look(after, at_once=ours and answer.done is not None and beside is None)
         if self.tally.steps % OTHER_EYES == 0:
             self.compare_with_another()
@@ -163,9 +203,12 @@ class Walk:
         chance = dice.random()
         if chance > CHANCE_OF_OTHERS + CHANCE_OF_ACCIDENTS:
             return None
-        weights = rules.WEIGHTS if chance < CHANCE_OF_OTHERS else self._accidents()
+        weights = OURS if chance < CHANCE_OF_OTHERS else self._accidents()
         (rule,) = dice.choices(list(weights), list(weights.values()))
-        step, pause = rule(World(self.daemon, self.client, facts, dice, self._numbers)), dice.random() * LONGEST_PAUSE
+        step, pause = (
+            rule(World(self.daemon, self.there, self.client, self.images, facts, dice, self._numbers)),
+            dice.random() * LONGEST_PAUSE,
+        )
 
         def act_later() -> Answer:
             assert step is not None
@@ -174,7 +217,7 @@ class Walk:
 
         return None if step is None else replace(step, act=act_later)
 
-    def _act_beside(self, step: Step, beside: Step) -> Answer:
+    def _act_beside(self, step: Step, beside: Step) -> tuple[Answer, Answer]:
         """Do two things at once; what is in the way of an accident may have no answer."""
         with ThreadPoolExecutor(1) as threads:
             self._note(f"beside it {beside.what}")
@@ -184,7 +227,7 @@ class Walk:
             except (AssertionError, OSError, ValueError) as error:
                 answer = Answer(None, repr(error))
             self._note(f"beside it -> {other.result().done} {other.result().reason[:200]}")
-        return answer
+        return answer, other.result()
 
     def _note(self, line: str) -> None:
         self.history.append(f"   {line}")
@@ -206,19 +249,30 @@ class Walk:
         if at_once:
             instances = self.client.everything()
             fault = difference(listed(instances), expected(facts))
-            if fault and not difference(expected(read_facts(self.daemon)), expected(facts)):
+            if fault and not difference(expected(read_facts(self.daemon, self.there)), expected(facts)):
                 raise WalkError(f"not shown at once: {fault}")
         await_no_faults(lambda: self._differences(self.client), "never shown")
-        if strange := leftovers(self.daemon, read_facts(self.daemon)):
+        if strange := self._left():
             raise WalkError(f"left behind: {strange}")
         if doubled := doubles(self.client.everything()):
             raise WalkError(f"listed twice: {doubled}")
         self._check_log()
 
     def _differences(self, client: Client) -> list[str]:
-        """Where what a server shows is not what libvirt has."""
-        fault = difference(listed(client.everything()), expected(read_facts(self.daemon)))
-        return [fault] if fault else []
+        """Where what a server shows is not what libvirt has; it knows of its own jobs alone."""
+        facts = read_facts(self.daemon, self.there)
+        here, away = expected(facts), expected(replace(facts, guests=facts.away))
+        if client is not self.client:
+            del here["pulled"]
+        faults = [
+            difference(listed(client.everything()), here),
+            difference(listed(client.at(moves.THERE).everything()), {each: away[each] for each in OF_GUESTS}),
+        ]
+        return [each for each in faults if each]
+
+    def _left(self) -> list[str]:
+        facts = read_facts(self.daemon, self.there)
+        return leftovers(self.daemon, facts.guests) + leftovers(self.there, facts.away)
 
     def _check_log(self) -> None:
         lines = self.server.errors.splitlines()
@@ -230,7 +284,7 @@ class Walk:
     def compare_with_another(self) -> None:
         """Compare the server with one that sees the host for the first time."""
         self.check_told()
-        with Server(URI, within=self.daemon.namespace, config=CONFIG) as server:
+        with self._new_server() as server:
             other = Client(server)
             await_no_faults(lambda: self._differences(other), "never shown by another server")
             await_no_faults(
@@ -266,13 +320,16 @@ class Walk:
         def kill_daemon(_: World) -> Step:
             return Step("kill libvirtd", self._done(self.kill_daemon))
 
+        def restart_there(_: World) -> Step:
+            return Step("restart the other libvirtd", self._done(self.there.restart))
+
         def restart_server(_: World) -> Step:
             return Step("restart the server", self._done(self.restart_server))
 
         def kill_server(_: World) -> Step:
             return Step("kill the server", self._done(self.kill_server))
 
-        return {restart_daemon: 1, kill_daemon: 1, restart_server: 1, kill_server: 1}
+        return {restart_daemon: 1, kill_daemon: 1, restart_there: 1, restart_server: 1, kill_server: 1}
 
     @staticmethod
     def _done(act: Callable[[], Any]) -> Callable[[], Answer]:
@@ -305,10 +362,28 @@ def judge(step: Step, answer: Answer, before: Facts, after: Facts, is_ours: bool
         fault = step.holds(after)
     elif is_ours and answer.done is None:
         fault = "nobody knows whether it was done"
+    elif is_ours and step.stays is not None:
+        fault = step.stays(after)
     elif is_ours and "job" not in answer.reason:
         fault = changed(before, after)
+    if is_ours:
+        fault = fault or templates.spoiled(before, after)
     if fault:
         raise WalkError(f"{step.what} was {'done' if answer.done else 'not done'} ({answer.reason}), but {fault}")
+
+
+def judge_last(steps: Sequence[Step], after: Facts) -> None:
+    """Hold what libvirt has against the answers to two clients at once: what was done last has to be true."""
+    faults = []
+    for each in steps:
+        try:
+            faults.append(each.holds(after))
+        except KeyError as error:  # what it speaks of has gone by the other one
+            faults.append(f"{error} is gone")
+    if all(faults):
+        raise WalkError(
+            "; and ".join(f"{each.what} was done, but {fault}" for each, fault in zip(steps, faults, strict=True))
+        )
 
 
 def await_no_faults(find: Callable[[], Sequence[str]], what: str) -> None:
