@@ -268,7 +268,7 @@ def test_a_backup_is_read_through_a_socket_until_it_is_ended(hasty: BackupServic
     assert hasty.end_of(snapshot.out["Job"])["JobState"] == JOB_EXCEPTION
     ended = hasty.back_up("EndBackup", AffectedSystem=hasty.system(name))
     assert hasty.end_of(ended.out["Job"])["JobState"] == JOB_COMPLETED
-    assert hasty.end_of(job)["JobState"] == JOB_COMPLETED
+    assert hasty.shown(job)["JobState"] == JOB_COMPLETED
     assert not list(libvirtd.images.glob("*.scratch"))
     assert not holds(export, 0x11)
 

@@ -43,6 +43,9 @@ __all__ = ["METHODS", "pushed"]
 _CREATE, _DESTROY, _START, _END = 2, 3, 4, 5
 """SynchronousMethodsSupported and AsynchronousMethodsSupported of the capabilities."""
 
+_END_PATIENCE = 10.0
+"""Seconds that the job of a backup that was ended gets to be over, too."""
+
 
 def create_checkpoint(service: BackupService, parameters: Parameters, context: RequestContext) -> MethodResult:
     """CreateCheckpoint: from now on, what is written to the disks is taken down."""
@@ -118,6 +121,9 @@ def end_backup(service: BackupService, parameters: Parameters, context: RequestC
             raise _failure("Unable to end backup", error) from error
         if not ended:
             raise MethodFailedError(BackupCode.INVALID_STATE, f"guest {guest.name!r} is not being backed up")
+        for job in guest.site.jobs.all(guest.platform.prefix, guest.site.namespace):
+            if job.record.base == "BackupJob" and job.figures.get("uuid") == guest.domain.uuid:
+                job.over.wait(_END_PATIENCE)
         return MethodResult(BackupCode.COMPLETED)
 
     return _run(service, "EndBackup", context, guest, run)
