@@ -38,14 +38,18 @@ class Body:
     Parameters:
         class_name, properties: of the indication, without what each receiver is told by himself.
         size: bytes of memory that it takes, about.
+
+    Attributes:
+        queues: in how many it waits, as `SharedMemory` counts them.
     """
 
-    __slots__ = ("class_name", "properties", "size")
+    __slots__ = ("class_name", "properties", "queues", "size")
 
     def __init__(self, class_name: str, properties: Properties, size: int) -> None:
         self.class_name = class_name
         self.properties = properties
         self.size = size
+        self.queues = 0
 
 
 def own_properties(route: Route, number: int) -> dict[str, CIMValue]:

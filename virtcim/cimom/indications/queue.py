@@ -32,6 +32,9 @@ LAST_NUMBER = 2**63 - 1
 BEHIND = 0.5
 """Seconds without an answer after which a destination counts as one that does not come along."""
 
+ENTRY_SIZE = 256
+"""Bytes that an indication takes in each queue, beside what it says."""
+
 RECOVERED_SIZE = 8192
 """Bytes that an indication out of the journal is taken for."""
 
@@ -80,7 +83,8 @@ class Receiver(NamedTuple):
 
 
 class SharedMemory:
-    """The memory that several queues take together.  Safe to use from several threads at once.
+    """The memory that several queues take together, in which what several of them have is there once.  Safe to use from
+    several threads at once.
 
     Parameters:
         limit: bytes that it may be.
@@ -96,10 +100,17 @@ class SharedMemory:
         self._limit = limit
         self._lock = threading.Lock()
 
-    def add(self, size: int) -> None:
-        """Note that it has grown by some bytes, or shrunk."""
+    def enter(self, body: Body, queues: int) -> None:
+        """Note that an indication goes into so many queues more."""
         with self._lock:
-            self.size += size
+            self.size += ENTRY_SIZE * queues + (0 if body.queues else body.size)
+            body.queues += queues
+
+    def leave(self, body: Body) -> None:
+        """Note that an indication has left a queue."""
+        with self._lock:
+            body.queues -= 1
+            self.size -= ENTRY_SIZE + (0 if body.queues else body.size)
 
     def bound(self) -> None:
         """Drop the oldest of the longest queue of whoever takes most, until all together take no more than they may.
@@ -142,7 +153,7 @@ class DestinationQueue:
         delivered, failures, dropped: indications that were taken, attempts that failed, indications that were given up.
         last_error: why the last attempt failed; "" when it did not.
         failing_since: since when all attempts failed, in UTC; None when the last one did not.
-        size: bytes of memory, about.
+        size: bytes of memory, about, as if nobody else had what waits here.
     """
 
     def __init__(
@@ -205,7 +216,7 @@ class DestinationQueue:
             if not self._waiting:
                 self._moved = time.monotonic()
             self._waiting.append(waiting)
-            self.size += waiting.body.size
+            self.size += waiting.body.size + ENTRY_SIZE
             limits = self._settings
             while len(self._waiting) > limits.queue_length or self.size > limits.queue_bytes:
                 if not self._drop():
@@ -221,7 +232,8 @@ class DestinationQueue:
         body = Body(indication.class_name, indication.properties, RECOVERED_SIZE)
         route = Route(indication.destination, indication.subscription, None, "")
         self._waiting.append(Waiting(key, route, 0, body, indication.queued, indication.namespace))
-        self._grow(RECOVERED_SIZE)
+        self.size += RECOVERED_SIZE + ENTRY_SIZE
+        self._memory.enter(body, 1)
 
     def first(self) -> Waiting | None:
         """The oldest; None when nothing waits."""
@@ -261,12 +273,9 @@ class DestinationQueue:
             if self._waiting and self._waiting[0] is waiting:
                 self._forget(self._waiting.popleft())
 
-    def _grow(self, size: int) -> None:
-        self.size += size
-        self._memory.add(size)
-
     def _forget(self, waiting: Waiting) -> None:
-        self._grow(-waiting.body.size)
+        self.size -= waiting.body.size + ENTRY_SIZE
+        self._memory.leave(waiting.body)
         self._overflowing = self._overflowing and bool(self._waiting)
         self._journal.remove(waiting.key)
 
@@ -303,7 +312,7 @@ def put_all(
     groups = prompt, behind
     numbered = [[each.queue.number(each.subscription, each.filter_name) for each in group] for group in groups]
     keys = journal.append(body, numbered, now, namespace)
-    memory.add(body.size * len(receivers))
+    memory.enter(body, len(receivers))
     for key, receiver, (route, number) in zip(keys, chain(*groups), chain(*numbered), strict=True):
         receiver.queue.enter(Waiting(key, route, number, body, now, namespace))
     memory.bound()
