@@ -1256,3 +1256,11 @@ def test_who_logs_in_is_said_where_it_stands(site: Stopped) -> None:
     uuid = "6f1d7c3e-0a52-4b8b-9d10-0000000a0018"
     assert site.modify("Disk", "vda", SecretUUID=uuid, SecretUsage="") == 0
     assert site.find("//disk/auth/secret/@uuid | //auth/secret/@usage | //source/auth") == [uuid]
+
+
+def test_a_description_can_be_emptied_where_there_is_none(site: Stopped) -> None:
+    """A text of ours is shown in its place."""
+    site.put(rest="<description>of a test</description>")
+    for _ in range(2):
+        assert site.modify_system(Description="") == 0
+        assert site.find("//description") == []

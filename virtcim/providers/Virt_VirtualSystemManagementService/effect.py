@@ -18,6 +18,8 @@ _ELSEWHERE = frozenset(
 """What is not in the document, or is not shown as it is written."""
 _PLACES = frozenset({"Address", "HostResource", "PoolID"})
 """What names a place, which has more names than the one that is shown: their writers see whether it is another one."""
+_ALWAYS_SHOWN = frozenset({"Description"})
+"""What has a text of ours where it has no value."""
 _NOTHING: tuple[object, ...] = (None, "", 0, [], ())
 """How it is said that a property has no value; False is 0."""
 
@@ -39,6 +41,8 @@ def check_effect(identifier: str, asked: Properties, before: Properties, after: 
         # In other units a size has another number, and may be what it was.
         in_units = "AllocationUnits" in asked and isinstance(value, int) and not isinstance(value, bool)
         if name in _ELSEWHERE or name in _PLACES or in_units or _is_same(value, now.get(name)):
+            continue
+        if name in _ALWAYS_SHOWN and value in _NOTHING:
             continue
         if now.get(name) in _NOTHING or same(now.get(name), before.get(name)):
             prefix = f"{identifier}: " if identifier else ""
