@@ -27,14 +27,28 @@ def server() -> Iterator[Server]:
         yield running
 
 
+RUNNING: list[subprocess.Popen[str]] = []
+"""Commands of the test that goes on."""
+
+
 def run(server: Server, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+    running = subprocess.Popen(
         [*COMMAND, *arguments, "--url", server.url, "--state-dir", str(server.state_dir)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
+    RUNNING.append(running)
+    return running
+
+
+@pytest.fixture(autouse=True)
+def none_is_left() -> Iterator[None]:
+    """A command whose test failed goes on until it is ended."""
+    yield
+    while RUNNING:
+        RUNNING.pop().kill()
 
 
 @pytest.fixture(autouse=True)
