@@ -22,7 +22,7 @@ import pytest
 from tests.bed import wait_until
 from virtcim.app import codec
 from virtcim.app.layouts import LAYOUT
-from virtcim.app.store import SQLiteStore
+from virtcim.app.store import SQLiteStore, _File
 from virtcim.providers.interface import CIMValue, EmbeddedInstance, InstancePath, Table
 from virtcim.providers.jobs import Affected, JobError, JobRecord, JobState
 
@@ -91,6 +91,30 @@ def test_records_are_there_again_after_a_restart(path: Path) -> None:
         assert (table.get("a"), table.get("b"), len(table)) == (Note("second", Colour.RED, values), None, 1)
     with opened(path) as (_, table):
         assert table.items() == [("a", Note("second", Colour.RED, values))]
+
+
+def test_what_is_changed_while_it_closes_is_written(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Hypervisors end beside it, and tell of what they see to the last."""
+    store = SQLiteStore(path)
+    table = store.table("notes", Note)
+    write = _File.write
+
+    def write_beside_another(file: _File, *given: Any) -> bool:
+        written = write(file, *given)
+        if len(table) < 3:
+            table.put(f"late{len(table)}", Note("x"))
+        return written
+
+    monkeypatch.setattr(_File, "write", write_beside_another)
+    monkeypatch.setattr("virtcim.app.store.GATHER", 60.0)  # until it closes
+    table.put("early", Note("x"))
+    store.close(10)
+    assert not caplog.records
+    again = SQLiteStore(path)
+    assert [key for key, _ in again.table("notes", Note).items()] == ["early", "late1", "late2"]
+    again.close()
 
 
 def test_what_is_appended_stays_in_order(path: Path) -> None:

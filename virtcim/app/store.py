@@ -152,17 +152,19 @@ class SQLiteStore(Store):
         return True
 
     def close(self, timeout: float = 1.0) -> None:
-        """Write what there is to write, and close the file; what is changed afterwards is lost.
+        """Write what there is to write, and close the file.
+
+        What is changed meanwhile is written as well, as far as it comes before the rest is done.
 
         Parameters:
             timeout: seconds that it may take.
         """
         with self._changed:
-            self._closing = True
+            made, self._closing = self._made, True
             self._urgent.set()
             self._changed.notify_all()
         self._thread.join(timeout)
-        if self._written < self._made:
+        if self._written < made:
             _log.error("%s: the last changes could not be written and are lost", self._file.path)
 
     def _run(self) -> None:
@@ -185,7 +187,8 @@ class SQLiteStore(Store):
                 while not (self._closing or self._behind or self._pending or self._written < self._made):
                     self._changed.wait()
                 self._is_idle = False
-            self._urgent.wait(GATHER)
+            if not self._closing:
+                self._urgent.wait(GATHER)
             with self._changed:
                 self._urgent.clear()
                 made, closing, whole = self._made, self._closing, None
@@ -202,7 +205,7 @@ class SQLiteStore(Store):
                     self._changed.notify_all()
                 elif whole is not None or self._file.is_new or len(unwritten) > self._max_pending:
                     self._behind, self._pending, self._appended, unwritten = True, {}, set(), {}
-                if closing:
+                if closing and not (written and made < self._made):
                     break
                 if not written:
                     self._changed.wait_for(lambda: self._closing, RETRY)
