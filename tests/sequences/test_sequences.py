@@ -12,9 +12,11 @@ import pytest
 
 from tests.bed import why_unavailable
 from tests.conftest import missing
+from tests.sequences.moves import THERE
 from tests.sequences.walk import Walk
 from tests.test_walk import have_rates
 from tests.walk import Walker, Wire
+from tests.walk.walker import NAMESPACES
 
 pytestmark = [pytest.mark.root, pytest.mark.qemu]
 
@@ -45,8 +47,8 @@ def test_what_is_answered_shown_and_told_is_true(seed: int, steps: int) -> None:
 
 
 def check_graph(walk: Walk) -> None:
-    """Walk all that is shown then: associations are found from both their ends."""
+    """Walk all that is shown then, of both hosts: associations are found from both their ends."""
     have_rates(walk.server, "root/virt")
     with Wire(walk.server.login_url) as wire:
-        report = Walker(wire, followed=1, share=12).walk()
+        report = Walker(wire, (*NAMESPACES, THERE), followed=1, share=12).walk()
     assert not report.findings, report.text()
