@@ -28,12 +28,13 @@ from virtcim.providers.nodes.node import Node
 from virtcim.providers.nodes.placement import Candidate, Wish, candidates, with_defaults
 from virtcim.providers.nodes.registry import NodeRegistry
 from virtcim.providers.services.ofserver import Run, ServerServiceProvider
-from virtcim.providers.states import EnabledState, RequestedState
+from virtcim.providers.states import EnabledState
 from virtcim.providers.templates import TEMPLATE_PREFIX, setting_of_template
 from virtcim.providers.values import flag_of, number_of
 from virtcim.providers.Virt_AggregatedManagementService.drain import Drain
 from virtcim.providers.Virt_AggregatedManagementService.summary import Summaries, guests_of, refresh_figures
 from virtcim.providers.Virt_ComputerSystem import ComputerSystem, system_of
+from virtcim.providers.Virt_ComputerSystem.transitions import IMPLEMENTED
 from virtcim.providers.Virt_ManagedNode import node_of
 from virtcim.providers.Virt_NodeGroup import group_of
 from virtcim.providers.Virt_VirtualSystemManagementService import VirtualSystemManagementService, summaries
@@ -56,18 +57,6 @@ _FAILED = 2
 _INVALID_PARAMETER = 4
 _JOB_STARTED = 4096
 _ACCEPTED, _REJECTED = 2, 3
-_STATES = frozenset(
-    {
-        RequestedState.ENABLED,
-        RequestedState.DISABLED,
-        RequestedState.SHUT_DOWN,
-        RequestedState.OFFLINE,
-        RequestedState.QUIESCE,
-        RequestedState.REBOOT,
-        RequestedState.RESET,
-    }
-)
-"""What RequestGroupStateChange takes as RequestedState."""
 _AT_ONCE = 2
 """Migrations that go on at a time unless it is said."""
 _PERFORMANCE = int(Effect.PERFORMANCE_IMPACT)
@@ -233,7 +222,7 @@ class AggregatedServiceProvider(ServerServiceProvider):
         group, wanted = group_of(self._nodes, parameters.get("Group")), parameters.get("RequestedState")
         if not isinstance(wanted, int):
             raise CIMError(Status.INVALID_PARAMETER, "RequestedState: is missing")
-        if wanted not in _STATES:
+        if wanted not in IMPLEMENTED:
             return MethodResult(_INVALID_PARAMETER)
         nodes = [
             node

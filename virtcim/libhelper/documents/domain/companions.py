@@ -24,15 +24,7 @@ from virtcim.libhelper.documents.domain.graphics import Graphics
 from virtcim.libhelper.documents.domain.memory import MemBalloon
 from virtcim.libhelper.documents.domain.sound import Audio, Sound
 
-__all__ = [
-    "has_spice",
-    "make_room",
-    "remove_device",
-    "settle_audio",
-    "settle_buses",
-    "spellings_of",
-    "twin_of",
-]
+__all__ = ["has_spice", "make_room", "remove_device", "settle_audio", "settle_buses", "spellings_of", "twin_of"]
 
 _OF_SPICE = "spice"
 _ROOTS = {"pc-q35": "pcie", "q35": "pcie", "virt": "pcie", "pc": "pci", "isapc": "isa"}
