@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from lxml import etree
@@ -29,7 +29,7 @@ RASD = "ResourceAllocationSettingData"
 
 
 class Stopped(Served):
-    """A site on a private libvirtd, with a stopped guest."""
+    """A site on a private libvirtd, with a stopped guest; left as a context manager, it is served no more."""
 
     def __init__(self, daemon: Libvirtd) -> None:
         self.daemon = daemon
@@ -37,6 +37,13 @@ class Stopped(Served):
         self.hypervisor.start()
         assert self.hypervisor.wait_ready(60)
         super().__init__([(platform("KVM"), self.hypervisor)])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.hypervisor.stop()
+        self.daemon.remove_domains()
 
     def put(
         self,
@@ -107,10 +114,8 @@ class Stopped(Served):
 
 @pytest.fixture(scope="module")
 def site(libvirtd: Libvirtd) -> Iterator[Stopped]:
-    made = Stopped(libvirtd)
-    yield made
-    made.hypervisor.stop()
-    libvirtd.remove_domains()
+    with Stopped(libvirtd) as made:
+        yield made
 
 
 def test_the_first_console_and_its_serial_port_are_changed_together(site: Stopped) -> None:

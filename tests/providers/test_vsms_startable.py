@@ -16,10 +16,8 @@ from virtcim.immutable import immutable
 
 @pytest.fixture(scope="module")
 def site(libvirtd: Libvirtd) -> Iterator[Stopped]:
-    made = Stopped(libvirtd)
-    yield made
-    made.hypervisor.stop()
-    libvirtd.remove_domains()
+    with Stopped(libvirtd) as made:
+        yield made
 
 
 @immutable

@@ -172,10 +172,8 @@ HIDDEN = frozenset({"Password", "AutoStart", "AutomaticStartupAction"})
 
 @pytest.fixture(scope="module")
 def site(libvirtd: Libvirtd) -> Iterator[Stopped]:
-    made = Stopped(libvirtd)
-    yield made
-    made.hypervisor.stop()
-    libvirtd.remove_domains()
+    with Stopped(libvirtd) as made:
+        yield made
 
 
 def value_of(chooser: random.Random, class_name: str, name: str, old: Any) -> Any:
